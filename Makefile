@@ -1,0 +1,40 @@
+# Every target builds .venv when it is missing. `make help` lists them.
+PYTHON ?= python3
+PY = .venv/bin/python
+.DEFAULT_GOAL := help
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv && $(PY) -m pip install --quiet --upgrade "pip>=25.1"
+	$(PY) -m pip install --quiet -c constraints.txt --group test --group check -e .
+	touch $@
+
+run: .venv/.ready  ## environment, then the main job on the embedded Lingang model -> maps/lingang-model/
+	.venv/bin/lifecircle run lingang-model
+
+test: .venv/.ready  ## the tests (under 10 minutes on 2 cores)
+	$(PY) -m pytest -m "not prove"
+
+prove: .venv/.ready  ## the long proofs: every region, every repeat
+	$(PY) -m pytest -m prove
+
+check: .venv/.ready  ## formatter, linter, types, layering
+	.venv/bin/ruff format --check . && .venv/bin/ruff check .
+	.venv/bin/mypy && .venv/bin/lint-imports
+
+bench: .venv/.ready  ## timings, printed and written to benchmarks/results/
+	$(PY) benchmarks/run.py
+
+notebooks: .venv/.ready  ## execute every notebook
+	$(PY) -m pytest tests/notebooks
+
+model: .venv/.ready  ## build the embedded region anew from its script
+	$(PY) data/lingang-model/build.py
+
+clean:  ## remove the environment, caches and results
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find maps -mindepth 1 ! -name README.md -delete
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run test prove check bench notebooks model clean help

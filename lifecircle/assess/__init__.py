@@ -1,0 +1,1 @@
+"""Verdicts: who is served, who is not, where and why."""

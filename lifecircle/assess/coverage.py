@@ -1,0 +1,253 @@
+"""Met or not, for every cell and service, and the figures of every zone with numerator and denominator."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecircle.model.cells import PEOPLE, STATUS, Cells
+from lifecircle.model.facilities import Facilities
+from lifecircle.model.network import Network
+from lifecircle.profiles import TICKS, Profile
+from lifecircle.reach.search import Lane, Reach
+from lifecircle.standards import Standard
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+MET, NOT_MET, UNKNOWN = 1, 0, -1
+ALL = "all"
+"""Stands for "every service of the standard" where a service key is expected."""
+
+Measure = Literal["people", "area_m2", "cells"]
+MEASURES: tuple[Measure, ...] = ("people", "area_m2", "cells")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One coverage figure.
+
+    Attributes
+    ----------
+    zone : str
+        Key of a zone or overlay, or ``region``.
+    kind : {"region", "zone", "overlay"}
+    service : str
+        Service key, or ``all`` for every service of the standard together.
+    measure : {"people", "area_m2", "cells"}
+    met, not_met, unknown : int or float or None
+        They add up to ``total``. None where nobody knows how many people live there.
+    """
+
+    zone: str
+    kind: Literal["region", "zone", "overlay"]
+    service: str
+    measure: Measure
+    met: float | None
+    not_met: float | None
+    unknown: float | None
+
+    @property
+    def total(self) -> float | None:
+        """Denominator: everybody (or every square metre, or cell) in the zone, the unknown included."""
+        if self.met is None or self.not_met is None or self.unknown is None:
+            return None
+        return self.met + self.not_met + self.unknown
+
+    @property
+    def share(self) -> float | None:
+        """Met over total; None where the total is unknown or nothing."""
+        return None if not self.total or self.met is None else self.met / self.total
+
+
+@dataclass(frozen=True, eq=False)
+class Coverage:
+    """Verdicts of a run.
+
+    Attributes
+    ----------
+    lanes : dict of Lane by cost name
+    profiles : dict of Profile by cost name
+    ticks : (n_services, n_cells) float64
+        Ticks to the nearest facility of each service; inf beyond the cutoff.
+    nearest, count : (n_services, n_cells) int32
+    met : (n_services, n_cells) int8
+        1 met, 0 not met, -1 unknown (the cell could not be joined to the network, or lies outside the data).
+    year : int or None
+        Year the facilities were chosen for.
+    """
+
+    standard: Standard
+    network: Network
+    cells: Cells
+    facilities: Facilities
+    lanes: dict[str, Lane]
+    profiles: dict[str, Profile]
+    ticks: NDArray[np.float64]
+    nearest: NDArray[np.int32]
+    count: NDArray[np.int32]
+    met: NDArray[np.int8]
+    year: int | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.ticks, self.nearest, self.count, self.met):
+            array.flags.writeable = False
+
+    @classmethod
+    def judge(  # noqa: PLR0913
+        cls,
+        standard: Standard,
+        network: Network,
+        cells: Cells,
+        facilities: Facilities,
+        *,
+        lanes: dict[str, Lane],
+        profiles: dict[str, Profile],
+        reaches: dict[str, Reach],
+        year: int | None = None,
+    ) -> "Coverage":
+        """Hold every walk against its threshold."""
+        shape = (len(standard.services), len(cells))
+        ticks = np.full(shape, np.inf)
+        nearest, count = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
+        for reach in reaches.values():
+            rows = list(reach.services)
+            ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count
+        limit = np.array([service.threshold.value * TICKS for service in standard.services.values()])
+        met = (ticks <= limit[:, None]).astype(np.int8)
+        met[:, cells.status != STATUS.index("ok")] = UNKNOWN
+        return cls(standard, network, cells, facilities, lanes, profiles, ticks, nearest, count, met, year)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Service keys in the standard's order."""
+        return tuple(self.standard.services)
+
+    def cost_of(self, key: str) -> str:
+        """Cost a service is measured in."""
+        return self.standard.services[key].profile
+
+    def unit_of(self, key: str) -> str:
+        """``s`` or ``m``, the unit of a service's rule."""
+        return self.profiles[self.cost_of(key)].unit
+
+    @property
+    def met_n(self) -> NDArray[np.int16]:
+        """Services met by each cell, (n_cells,) int16; -1 where unknown."""
+        known = np.all(self.met >= 0, axis=0)
+        return np.where(known, (self.met == MET).sum(axis=0), UNKNOWN).astype(np.int16)
+
+    @property
+    def missing(self) -> list[list[str] | None]:
+        """Services each cell lacks, in the standard's order; None where unknown."""
+        keys = np.array(self.keys, dtype=object)
+        lacking = np.asarray(self.met == NOT_MET)
+        unknown = np.any(self.met < 0, axis=0)
+        return [None if unknown[c] else keys[lacking[:, c]].tolist() for c in range(len(self.cells))]
+
+    def figures(self) -> list[Figure]:
+        """Every coverage figure: the region, each zone and overlay, each service and all together."""
+        cells, region = self.cells, self.cells.region
+        places: list[tuple[str, Literal["region", "zone", "overlay"], NDArray[np.bool_]]] = [
+            ("region", "region", np.ones(len(cells), dtype=bool))
+        ]
+        places += [(zone.key, "zone", cells.zone == ix) for ix, zone in enumerate(region.zones)]
+        places += [(over.key, "overlay", cells.in_overlay[ix]) for ix, over in enumerate(region.overlays)]
+        verdicts = dict(zip(self.keys, self.met, strict=True))
+        together = np.where((self.met < 0).any(axis=0), UNKNOWN, (self.met == MET).all(axis=0).astype(np.int8))
+        verdicts[ALL] = together.astype(np.int8)
+        found = []
+        for place, kind, inside in places:
+            for service, verdict in verdicts.items():
+                for measure in MEASURES:
+                    parts = [self._weight(measure, inside & (verdict == v)) for v in (MET, NOT_MET, UNKNOWN)]
+                    found.append(Figure(place, kind, service, measure, *parts))
+        return found
+
+    def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
+        if measure == "cells":
+            return int(chosen.sum())
+        if measure == "area_m2":
+            return int(self.cells.area_m2[chosen].sum())
+        if self.cells.people is None:
+            return None
+        return int(self.cells.people[chosen].sum()) / PEOPLE
+
+    def to_geodataframe(self) -> "gpd.GeoDataFrame":
+        """One row per cell, as ``cells.parquet`` has it (see the results contract in the README)."""
+        import pandas as pd
+
+        frame = self.cells.to_geodataframe()
+        geometry = frame.pop("geometry")
+        columns: dict[str, object] = {}
+        joins = self.cells.joins
+        first = np.full(len(self.cells), -1, dtype=np.int64)
+        main = joins.rank == 0
+        first[joins.place[main]] = np.flatnonzero(main)
+        has = first >= 0
+        for name, lane in self.lanes.items():
+            columns |= self.join_columns(name, lane, first[has], has)
+        for ix, key in enumerate(self.keys):
+            value = np.where(np.isfinite(self.ticks[ix]), self.ticks[ix] / TICKS, np.nan).astype(np.float32)
+            unknown = self.met[ix] == UNKNOWN
+            columns[f"{key}_{self.unit_of(key)}"] = value
+            columns[f"{key}_n"] = nullable(self.count[ix], unknown)
+            columns[f"{key}_met"] = pd.arrays.BooleanArray(self.met[ix] == MET, unknown)
+        met_n = self.met_n
+        columns["met_n"] = nullable(met_n, met_n < 0)
+        columns["missing"] = pd.Series(self.missing, dtype=object)
+        out = frame.assign(**columns)
+        out["geometry"] = geometry
+        return out.set_geometry("geometry", crs=self.cells.region.crs)
+
+    def join_columns(
+        self, name: str, lane: Lane, joins: NDArray[np.int64], rows: NDArray[np.bool_]
+    ) -> dict[str, object]:
+        """Columns of joins of cells for one cost, spread over a frame.
+
+        Parameters
+        ----------
+        joins : (k,) positions of joins
+        rows : (n_rows,) bool, k of them true: the frame rows the joins stand in
+        """
+        network, homes = self.network, self.cells.joins
+        edge = homes.edge[joins]
+
+        def ticks(values: NDArray[np.int32]) -> object:
+            full = np.full(len(rows), -1, dtype=np.int32)
+            full[rows] = values[joins]
+            return nullable(full, full < 0)
+
+        ids = np.full(len(rows), None, dtype=object)
+        pairs = zip(network.edge_way[edge].tolist(), network.edge_first[edge].tolist(), strict=True)
+        ids[rows] = [f"{way}:{first}" for way, first in pairs]
+        offset = np.full(len(rows), np.nan)
+        offset[rows] = homes.offset_m[joins]
+        return {
+            f"edge_id_{name}": ids,
+            f"offset_m_{name}": offset,
+            f"leg_ticks_{name}": ticks(lane.homes.leg),
+            f"to_u_ticks_{name}": ticks(lane.homes.to_u),
+            f"to_v_ticks_{name}": ticks(lane.homes.to_v),
+        }
+
+    def _repr_html_(self) -> str:
+        from lifecircle.assess.wording import share_text
+
+        people = self.cells.people is not None
+        rows = "".join(
+            f"<tr><td>{escape(figure.service)}</td><td>{escape(share_text(figure.met, figure.total))}</td></tr>"
+            for figure in self.figures()
+            if figure.kind == "region" and figure.measure == ("people" if people else "cells")
+        )
+        what = "people" if people else "cells"
+        return f"<p>Coverage, share of {what}</p><table><tr><th>service</th><th>met</th></tr>{rows}</table>"
+
+
+def nullable(values: NDArray[np.int16] | NDArray[np.int32], unknown: NDArray[np.bool_]) -> object:
+    """Make a pandas integer column that is null where the value is unknown."""
+    import pandas as pd
+
+    return pd.arrays.IntegerArray(np.where(unknown, 0, values).astype(values.dtype), unknown)

@@ -1,0 +1,163 @@
+"""Gaps: clusters of neighbouring cells that lack a service, with the people in them and a first cause."""
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from lifecircle.assess.coverage import NOT_MET, Coverage
+from lifecircle.model.cells import PEOPLE
+from lifecircle.profiles import TICKS
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+NEAR_MISS = 1.2
+"""A walk of at most this many times the threshold is a near miss."""
+
+CAUSES = {
+    "near_miss": "A facility is at most 20 % beyond the threshold.",
+    "severed": "A facility lies within the threshold as the crow flies, but no walk that short leads to it.",
+    "none_near": "No facility lies within the threshold even as the crow flies.",
+}
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One cluster of cells that lack one service.
+
+    Attributes
+    ----------
+    service, zone, cause : str
+        The zone and cause that most of its people (or cells) share.
+    cells : tuple of int
+        Positions of its cells.
+    people : float or None
+    area_m2 : int
+    worst : float or None
+        Longest walk in it, in the rule's unit; None where it is beyond the cutoff.
+    geometry : shapely polygon, metre CRS
+    """
+
+    service: str
+    zone: str
+    cause: str
+    cells: tuple[int, ...]
+    people: float | None
+    area_m2: int
+    worst: float | None
+    geometry: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Every gap of a run: by service in the standard's order, then the largest first."""
+
+    coverage: Coverage
+    clusters: tuple[Gap, ...]
+
+    @classmethod
+    def find(cls, coverage: Coverage) -> "Gaps":
+        """Cluster the cells that lack a service: pixels that touch, at a corner too, are one gap."""
+        found: list[Gap] = []
+        polygons = coverage.cells.polygons()
+        for ix, key in enumerate(coverage.keys):
+            unmet = np.flatnonzero(coverage.met[ix] == NOT_MET)
+            if len(unmet):
+                cause = _causes(coverage, ix, unmet)
+                made = [_gap(coverage, ix, key, group, cause, polygons) for group in _clusters(coverage, unmet)]
+                made.sort(key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
+                found += made
+        return cls(coverage, tuple(found))
+
+    def __len__(self) -> int:
+        return len(self.clusters)
+
+    def to_geodataframe(self) -> "gpd.GeoDataFrame":
+        """One row per gap: ``service, people, area_m2, worst, cause, zone, cells_n, geometry`` in the metre CRS."""
+        import geopandas as gpd
+
+        rows = self.clusters
+        return gpd.GeoDataFrame(
+            {
+                "service": np.array([gap.service for gap in rows], dtype=object),
+                "people": np.array([np.nan if gap.people is None else gap.people for gap in rows], dtype=np.float64),
+                "area_m2": np.array([gap.area_m2 for gap in rows], dtype=np.int64),
+                "worst": np.array([np.nan if gap.worst is None else gap.worst for gap in rows], dtype=np.float32),
+                "cause": np.array([gap.cause for gap in rows], dtype=object),
+                "zone": np.array([gap.zone for gap in rows], dtype=object),
+                "cells_n": np.array([len(gap.cells) for gap in rows], dtype=np.int32),
+            },
+            geometry=[gap.geometry for gap in rows],
+            crs=self.coverage.cells.region.crs,
+        )
+
+    def _repr_html_(self) -> str:
+        from lifecircle.assess.wording import people_text
+
+        rows = "".join(
+            f"<tr><td>{escape(gap.service)}</td><td>{people_text(gap.people)}</td><td>{escape(gap.zone)}</td>"
+            f"<td>{escape(gap.cause)}</td></tr>"
+            for gap in sorted(self.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]
+        )
+        head = "<tr><th>service</th><th>people</th><th>zone</th><th>cause</th></tr>"
+        return f"<p>{len(self)} gaps, the ten largest:</p><table>{head}{rows}</table>"
+
+
+def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    row, column = coverage.cells.row[unmet], coverage.cells.column[unmet]
+    row, column = row - row.min(), column - column.min()
+    grid = np.zeros((row.max() + 1, column.max() + 1), dtype=bool)
+    grid[row, column] = True
+    label, _ = ndimage.label(grid, structure=np.ones((3, 3)))
+    group = label[row, column]
+    order = np.argsort(group, kind="stable")
+    return np.split(unmet[order], np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _causes(coverage: Coverage, service: int, unmet: NDArray[np.int64]) -> NDArray[np.object_]:
+    """First cause of each unmet cell, (len(unmet),) str."""
+    key = coverage.keys[service]
+    rule = coverage.standard.services[key]
+    limit = rule.threshold.value
+    crow_m = limit * coverage.profiles[rule.profile].top_speed
+    facilities = coverage.facilities
+    giving = np.flatnonzero([service in given for given in facilities.services])
+    centres = shapely.centroid(coverage.cells.polygons()[unmet])
+    tree = shapely.STRtree(facilities.shape[giving])
+    near = np.zeros(len(unmet), dtype=bool)
+    near[tree.query(centres, predicate="dwithin", distance=crow_m)[0]] = True
+    miss = coverage.ticks[service, unmet] <= limit * TICKS * NEAR_MISS
+    return np.where(miss, "near_miss", np.where(near, "severed", "none_near")).astype(object)
+
+
+def _gap(
+    coverage: Coverage, service: int, key: str, group: NDArray[np.int64], cause: NDArray[np.object_],
+    polygons: NDArray[np.object_],
+) -> Gap:  # fmt: skip
+    cells = coverage.cells
+    weight = np.ones(len(group)) if cells.people is None else cells.people[group].astype(np.float64)
+    unmet = np.flatnonzero(coverage.met[service] == NOT_MET)
+    named = cause[np.searchsorted(unmet, group)]
+    zones = np.array([zone.key for zone in cells.region.zones], dtype=object)[cells.zone[group]]
+    worst = coverage.ticks[service, group].max() / TICKS
+    return Gap(
+        service=key,
+        zone=_most(zones, weight),
+        cause=_most(named, weight),
+        cells=tuple(group.tolist()),
+        people=None if cells.people is None else int(cells.people[group].sum()) / PEOPLE,
+        area_m2=int(cells.area_m2[group].sum()),
+        worst=float(worst) if np.isfinite(worst) else None,
+        geometry=shapely.coverage_union_all(polygons[group]),
+    )
+
+
+def _most(names: NDArray[np.object_], weight: NDArray[np.float64]) -> str:
+    """Name with the greatest weight; of equal ones the first in the alphabet."""
+    values, inverse = np.unique(names.astype(str), return_inverse=True)
+    return str(values[int(np.argmax(np.bincount(inverse, weights=weight)))])

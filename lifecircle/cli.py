@@ -1,0 +1,451 @@
+"""The command line: parse, call one public function, print."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from lifecircle.errors import LifecircleError
+
+if TYPE_CHECKING:
+    from lifecircle.study import Progress, Result, Study
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Walking access, coverage and gaps of the 15-minute life circle (15分钟社区生活圈).",
+)
+standards_app = typer.Typer(no_args_is_help=False, help="What must be near: list the standards, or show one.")
+app.add_typer(standards_app, name="standards")
+
+STAGES = {
+    "read": "reading the data",
+    "network": "building the network",
+    "facilities": "finding facilities and entrances",
+    "cells": "placing the residential cells",
+    "compile": "compiling the engine (once)",
+    "search": "walking from every cell",
+    "judge": "judging",
+    "tables": "writing tables",
+    "pages": "drawing pages",
+}
+_TEMPLATE = """\
+# A lifecircle study. Run it with: lifecircle run {file}
+# Paths are relative to this file. A key set to nothing may simply be left out.
+schema = 1
+name = "{name}"              # names the results folder: maps/{name}
+# title = "My region"        # what the pages say
+# title_zh = "我的区域"
+
+osm = "region.osm.pbf"       # an OpenStreetMap extract: .osm.pbf, .osm, .osm.gz or .osm.bz2
+# population = "people.tif"  # people per pixel, any CRS; without it 100 m squares over homes, and people stay unknown
+# elevation = "dem.tif"      # metres; without it all walks are level
+
+# Where: a GeoJSON file with one or more zones (property role = "overlay" for further areas), or a box.
+boundary = "boundary.geojson"
+# bbox = [121.80, 30.85, 121.95, 30.95]  # west, south, east, north, degrees
+
+standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file of your own
+# services = ["healthcare"]  # only some services of the standard
+# profile = "senior"         # who walks, instead of whom the standard says; metre rules stay as they are
+# year = 2025                # facilities open in this year; default: the year of the data
+
+# cutoff_s = 1800            # how far is searched, seconds; beyond it a walk is only known to be longer
+# cutoff_m = 2000            # the same for rules in metres
+# snap_limit_m = 500         # homes and facilities farther than this from every path are reported as unsnapped
+# crs = "EPSG:32651"         # metre CRS; default: the UTM zone of the region
+# out = "results"            # default: maps/<name> in the working directory
+"""
+
+
+def main() -> None:
+    """Run the command line; every foreseen failure is one message and an exit code."""
+    debug = "--debug" in sys.argv
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+    for noisy in ("numba", "matplotlib", "fiona", "rasterio", "pyogrio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        app(standalone_mode=True)
+    except LifecircleError as error:
+        if debug:
+            raise
+        typer.echo(f"lifecircle: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("lifecircle: stopped; nothing was changed", err=True)
+        sys.exit(130)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lifecircle {metadata.version('lifecircle')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and details.")] = False,
+) -> None:
+    pass
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+OsmOption = Annotated[
+    Path | None, typer.Option("--osm", help="OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2).")
+]
+PopulationOption = Annotated[Optional[Path], typer.Option(help="Raster of people per pixel, any CRS.")]  # noqa: UP045
+ElevationOption = Annotated[Optional[Path], typer.Option(help="Raster of elevation in metres.")]  # noqa: UP045
+BoundaryOption = Annotated[Optional[Path], typer.Option(help="GeoJSON of the zones, WGS84.")]  # noqa: UP045
+BoxOption = Annotated[Optional[str], typer.Option(metavar="W,S,E,N", help="A box in degrees instead of a boundary.")]  # noqa: UP045
+
+
+@app.command()
+def run(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    elevation: ElevationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
+    standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
+    services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
+    profile: Annotated[Optional[str], typer.Option(help="Who walks, by name or .toml file; metre rules stay.")] = None,  # noqa: UP045
+    year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
+    cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
+    cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Compute coverage and gaps of a region and write the results folder."""
+    study = _study(
+        what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
+        standard=standard, services=services.split(",") if services else None, profile=profile, year=year,
+        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+    )  # fmt: skip
+    with _bar(quiet=as_json) as progress:
+        result = study.run(threads=threads, progress=progress)
+        folder = result.write(progress=progress)
+    if as_json:
+        typer.echo(json.dumps(result.summary, ensure_ascii=False))
+    else:
+        _print_result(result, folder, profile)
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("study.toml"),
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented study file to fill in."""
+    from lifecircle.errors import SourceError
+
+    if path.exists() and not force:
+        raise SourceError(f"{path} is there already; choose another name, or --force to replace it")
+    name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem).strip("-._") or "study"
+    try:
+        path.write_text(_TEMPLATE.format(file=path.name, name=name), encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
+    typer.echo(f"{path} written; fill in the paths, then: lifecircle run {path}")
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def isochrone(  # noqa: PLR0917
+    place: Annotated[str, typer.Argument(metavar="LON,LAT", help="Where the walk starts, degrees.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name [lingang-model]."),
+    ] = None,
+    osm: OsmOption = None,
+    elevation: ElevationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    minutes: Annotated[Optional[str], typer.Option(metavar="A,B", help="Limits in minutes [5,10,15].")] = None,  # noqa: UP045
+    metres: Annotated[Optional[str], typer.Option(metavar="A,B", help="Limits in network metres instead.")] = None,  # noqa: UP045
+    profile: Annotated[str, typer.Option(help="Who walks, by name or .toml file.")] = "adult",
+    out: Annotated[Optional[Path], typer.Option(help="File to write; default: print the GeoJSON.")] = None,  # noqa: UP045
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Draw how far one can walk from a place: areas and reached streets, as GeoJSON."""
+    from lifecircle.errors import SourceError, StandardError
+    from lifecircle.study import isochrone_of
+
+    lon, lat = _numbers(place, 2, "LON,LAT such as 121.925,30.910")
+    if minutes and metres:
+        raise StandardError("give --minutes or --metres, not both")
+    limits = _numbers(metres or minutes or "5,10,15", None, "limits such as 5,10,15")
+    study = _study(
+        what or (None if osm else "lingang-model"),
+        osm=osm,
+        elevation=elevation,
+        boundary=boundary,
+        bbox=_box(bbox) or _around(osm, boundary, lon, lat),
+    )
+    with _bar(quiet=out is None) as progress:
+        found = isochrone_of(
+            study, lon, lat, profile="metres" if metres else profile,
+            limits=limits if metres else [60 * limit for limit in limits], progress=progress,
+        )  # fmt: skip
+    text = found.to_geodataframe().to_json(drop_id=True)
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SourceError(f"cannot write {out}: {error.strerror or error}") from error
+    typer.echo(f"{out} written")
+
+
+@app.command()
+def regions(as_json: Json = False) -> None:
+    """List the regions known by name."""
+    from lifecircle.profiles import load_preset, preset_names
+    from lifecircle.study import RegionPreset
+
+    found = [load_preset(RegionPreset, name, folder="regions", what="region") for name in preset_names("regions")]
+    rows = [(p.name, p.title, p.title_zh, "ready to run" if p.study else f"needs {p.needs}") for p in found]
+    _table(("region", "title", "名称", "data"), rows, as_json=as_json)
+
+
+@app.command()
+def profiles(as_json: Json = False) -> None:
+    """List who can walk, how fast, and where the speed comes from."""
+    from lifecircle.profiles import Profile, preset_names
+
+    rows = []
+    for name in preset_names("profiles"):
+        p = Profile.load(name)
+        speed = f"{p.speed_mps.value:g} m/s" if p.speed_mps else "metres"
+        rows.append(
+            (
+                p.name,
+                p.title,
+                p.title_zh,
+                speed,
+                "yes" if p.steps else "no",
+                p.speed_mps.status if p.speed_mps else "",
+                p.speed_mps.source if p.speed_mps else "",
+            )
+        )
+    _table(("profile", "title", "名称", "speed", "steps", "status", "source"), rows, as_json=as_json)
+
+
+@standards_app.callback(invoke_without_command=True)
+def _standards(context: typer.Context, as_json: Json = False) -> None:
+    if context.invoked_subcommand is None:
+        from lifecircle.profiles import preset_names
+        from lifecircle.standards import Standard
+
+        found = [Standard.load(name) for name in preset_names("standards")]
+        rows = [(s.name, s.title, s.title_zh, str(len(s.services)), s.source) for s in found]
+        _table(("standard", "title", "名称", "services", "source"), rows, as_json=as_json)
+
+
+@standards_app.command("show")
+def standards_show(
+    name: Annotated[str, typer.Argument(help="A standard by name, or a .toml file.")], as_json: Json = False
+) -> None:
+    """Print every rule of a standard with its source."""
+    from lifecircle.standards import Standard
+
+    standard = Standard.load(name)
+    if as_json:
+        typer.echo(standard.model_dump_json(by_alias=True))
+        return
+    from lifecircle.profiles import Profile
+
+    typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
+    rows = [
+        (
+            key,
+            s.title_zh,
+            f"{s.threshold.value:g} {Profile.load(s.profile).unit}",
+            s.profile,
+            s.threshold.status,
+            s.threshold.source,
+        )
+        for key, s in standard.services.items()
+    ]
+    _table(("service", "名称", "threshold", "profile", "status", "source"), rows, as_json=False)
+
+
+@app.command()
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")], as_json: Json = False
+) -> None:
+    """Say what a results folder holds."""
+    from lifecircle.errors import DataError
+    from lifecircle.publish.files import restore
+
+    restore(folder)
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder} is no results folder of lifecircle ({error}); expected summary.json and manifest.json in it"
+        ) from error
+    if as_json:
+        typer.echo(json.dumps({"summary": summary, "manifest": manifest}, ensure_ascii=False))
+        return
+    from lifecircle.assess.wording import people_text, share_text
+
+    typer.echo(f"{summary['title']} · {summary['title_zh']}")
+    if summary["notice"]:
+        typer.echo(summary["notice"])
+    typer.echo(f"standard {summary['standard']}, data of {summary['data_date']}, finished {manifest['finished']}")
+    measure = "people" if summary["population_known"] else "cells"
+    rows = [
+        (f["service"], share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
+        for f in summary["figures"]
+        if f["kind"] == "region" and f["measure"] == measure
+    ]
+    _table(("service", "covered", measure, "of"), rows, as_json=False)
+
+
+# ------------------------------------------------------------------------------------------------------ printing
+
+
+def _study(what: str | None, **keys: Any) -> "Study":
+    """Build the study from a file, a region or options; options change what the file says."""
+    from lifecircle.errors import StandardError
+    from lifecircle.study import Study
+
+    said = {
+        key: str(value.resolve()) if isinstance(value, Path) else value
+        for key, value in keys.items()
+        if value is not None
+    }
+    if what is None:
+        if "osm" not in said:
+            raise StandardError(
+                "nothing to run: give a study file, a region (lifecircle regions), or --osm with --boundary or --bbox"
+            )
+        said.setdefault("name", _stem(Path(said["osm"])))
+        return Study.from_keys(said)
+    study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what)
+    if "bbox" in said and study.keys.boundary is not None:
+        said["boundary"] = None
+    return study.changed(**said)
+
+
+def _stem(path: Path) -> str:
+    name = path.name.split(".")[0]
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-._") or "study"
+
+
+def _box(text: str | None) -> tuple[float, ...] | None:
+    return None if text is None else tuple(_numbers(text, 4, "a box W,S,E,N such as 121.80,30.85,121.95,30.95"))
+
+
+def _around(osm: Path | None, boundary: Path | None, lon: float, lat: float) -> tuple[float, ...] | None:
+    """Small box around a place, for a walk on an extract with no region named."""
+    return (lon - 0.002, lat - 0.002, lon + 0.002, lat + 0.002) if osm is not None and boundary is None else None
+
+
+def _numbers(text: str, n: int | None, expected: str) -> list[float]:
+    import math
+
+    from lifecircle.errors import StandardError
+
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or (n is not None and len(found) != n) or not all(math.isfinite(value) for value in found):
+        raise StandardError(f"cannot read {text!r}; expected {expected}")
+    if n is None and any(value <= 0 for value in found):
+        raise StandardError(f"limits must be above zero, got {text!r}")
+    return found
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> "Iterator[Progress | None]":
+    """Show stages and counts on a terminal; say nothing where a machine reads."""
+    if quiet or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(stage: str, done: int | None, total: int | None) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, total=1, completed=1)
+                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=None, count="")
+            if done is not None:
+                count = f"{done:,}" + (f" of {total:,}" if total is not None else "")
+                bars.update(tasks[stage], completed=done, total=total, count=count)
+
+        yield tell
+        for task in tasks.values():
+            bars.update(task, total=1, completed=1)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def _print_result(result: "Result", folder: Path, profile: str | None) -> None:
+    from lifecircle.assess.wording import people_text, share_text
+    from lifecircle.publish.report import headline
+
+    coverage = result.coverage
+    if result.about.notice:
+        typer.echo(result.about.notice)
+    if profile:
+        typer.echo(f"Every time rule is walked by {profile}; metre rules are as the standard says.")
+    for english, _ in headline(coverage):
+        typer.echo(english)
+    measure = "people" if coverage.cells.people is not None else "cells"
+    if measure == "cells":
+        typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
+    rows = [
+        (f.service, share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
+        for f in coverage.figures()
+        if f.kind == "region" and f.measure == measure
+    ]
+    _table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
+    typer.echo(f"{folder / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()

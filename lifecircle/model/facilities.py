@@ -1,0 +1,325 @@
+"""Facilities, one per real place, and the points of the network where each is entered."""
+
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from lifecircle.errors import DataError
+from lifecircle.model.snapping import Joins, Snapper
+from lifecircle.region import Region
+from lifecircle.standards import Standard
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+log = logging.getLogger(__name__)
+
+SAME_NAME_M = 75.0
+"""Two things of one name and service within this distance are one (about 1 % of the features of two cities tried)."""
+
+_LIFECYCLE = ("proposed:", "planned:", "construction:")
+
+
+@dataclass(frozen=True, eq=False)
+class Facilities:
+    """Facilities by service, and their entrances.
+
+    Attributes
+    ----------
+    facility_id : (n,) object
+        ``n``, ``w`` or ``r`` and the OSM id; ascending text.
+    services : (n,) tuple of int
+        Services each gives, positions in ``service_keys``.
+    name : (n,) object
+        Name, or an empty text.
+    capacity : (n,) float64, NaN where unknown
+    opens, closes : (n,) float64, years; NaN is always
+    shape : (n,) shapely point or polygon, metre CRS
+    merged : (n,) int32
+        How many further objects of the source were found to be this same place.
+    joins : Joins
+        Entrances; ``place`` is the facility.
+    join_kind : (n_joins,) object
+        ``mapped`` (an entrance or gate on the outline), ``crossing`` (a way crosses the outline) or ``nearest``.
+    join_evidence : (n_joins,) object
+    """
+
+    service_keys: tuple[str, ...]
+    facility_id: NDArray[np.object_]
+    services: tuple[tuple[int, ...], ...]
+    name: NDArray[np.object_]
+    capacity: NDArray[np.float64]
+    opens: NDArray[np.float64]
+    closes: NDArray[np.float64]
+    shape: NDArray[np.object_]
+    merged: NDArray[np.int32]
+    joins: Joins
+    join_kind: NDArray[np.object_]
+    join_evidence: NDArray[np.object_]
+    region: Region
+
+    def __post_init__(self) -> None:
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.facility_id)
+
+    @classmethod
+    def from_osm(
+        cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None
+    ) -> "Facilities":
+        """Pick the features that give a service, make one facility of each real place, and find its entrances.
+
+        Parameters
+        ----------
+        features : ``osm_type``, ``osm_id``, ``tags``, ``geometry`` (lon/lat)
+        standard : Standard
+        snapper : Snapper
+        year : int, optional
+            Only facilities open in this year are kept. None keeps those that are open now: planned ones are left out.
+
+        Raises
+        ------
+        DataError
+            A service of the standard has no facility at all in the data.
+        """
+        region = snapper.network.region
+        rows = _candidates(features, standard, year)
+        keys = tuple(standard.services)
+        empty = [key for ix, key in enumerate(keys) if not any(ix in served for served in rows["services"])]
+        if empty:
+            raise DataError(
+                f"the data holds no facility for: {', '.join(empty)}. Nobody could be judged by them; "
+                "leave the service out (--services), add data, or change its tag rules in a copy of the standard"
+            )
+        rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
+        rows = _one_per_place(rows)
+        shapes = np.array(rows["shape"], dtype=object)
+        joins, kind, evidence = _entrances(shapes, features, snapper)
+        return cls(
+            service_keys=keys,
+            facility_id=rows["facility_id"].to_numpy(dtype=object),
+            services=tuple(rows["services"]),
+            name=rows["name"].to_numpy(dtype=object),
+            capacity=rows["capacity"].to_numpy(dtype=np.float64),
+            opens=rows["opens"].to_numpy(dtype=np.float64),
+            closes=rows["closes"].to_numpy(dtype=np.float64),
+            shape=shapes,
+            merged=rows["merged"].to_numpy(dtype=np.int32),
+            joins=joins,
+            join_kind=kind,
+            join_evidence=evidence,
+            region=region,
+        )
+
+    @property
+    def points(self) -> NDArray[np.object_]:
+        """A point for each facility: itself, or one inside its outline; metre CRS."""
+        return np.asarray(shapely.point_on_surface(self.shape), dtype=object)
+
+    def count(self) -> dict[str, int]:
+        """Facilities by service key."""
+        return {key: sum(ix in served for served in self.services) for ix, key in enumerate(self.service_keys)}
+
+    def to_geodataframe(self) -> "gpd.GeoDataFrame":
+        """One row per facility and service, in the metre CRS, as ``facilities.parquet`` has it."""
+        import geopandas as gpd
+
+        row = [ix for ix, served in enumerate(self.services) for _ in served]
+        ids = self.facility_id[row]
+        return gpd.GeoDataFrame(
+            {
+                "facility_id": ids,
+                "service": [self.service_keys[s] for served in self.services for s in served],
+                "name": [name or None for name in self.name[row]],
+                "source": "osm",
+                "osm_type": [text[0] for text in ids],
+                "osm_id": np.array([int(text[1:]) for text in ids], dtype=np.int64),
+                "capacity": self.capacity[row],
+                "opens": pd.array(_years(self.opens[row]), dtype="Int16"),
+                "closes": pd.array(_years(self.closes[row]), dtype="Int16"),
+                "merged_n": self.merged[row],
+            },
+            geometry=self.shape[row],
+            crs=self.region.crs,
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><td>{escape(key)}</td><td>{n}</td></tr>" for key, n in self.count().items())
+        head = "<tr><th>service</th><th>facilities</th></tr>"
+        return f"<p>{len(self)} facilities, {int(self.merged.sum())} merged</p><table>{head}{rows}</table>"
+
+
+def _years(values: NDArray[np.float64]) -> list[int | None]:
+    return [None if np.isnan(value) else int(value) for value in values]
+
+
+def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) -> pd.DataFrame:
+    """Features that give a service in the year, as rows with their services, name, years and id."""
+    wanted = standard.tag_keys
+    position = {key: ix for ix, key in enumerate(standard.services)}
+    found: list[tuple[object, ...]] = []
+    for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
+        said = _planned(tags)
+        if wanted.isdisjoint(said):
+            continue
+        served = tuple(position[key] for key in standard.serves(said))
+        if not served:
+            continue
+        opens = _year(said.get("opening_date") or said.get("start_date"))
+        closes = _year(said.get("end_date"))
+        if said is not tags and np.isnan(opens):
+            continue  # proposed, nobody says for when
+        now = year if year is not None else None
+        if now is None and said is not tags:
+            continue
+        if now is not None and not ((np.isnan(opens) or opens <= now) and (np.isnan(closes) or now < closes)):
+            continue
+        if geometry is None or geometry.is_empty:
+            continue
+        found.append((f"{kind}{osm_id}", served, _name(said), _number(said), opens, closes, geometry))
+    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "geometry"]
+    return pd.DataFrame(found, columns=columns).sort_values("facility_id", ignore_index=True)
+
+
+def _planned(tags: dict[str, str]) -> dict[str, str]:
+    """Tags with a lifecycle prefix taken off (``proposed:amenity=school`` is a school to come)."""
+    prefixed = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
+    return {**tags, **prefixed} if prefixed else tags
+
+
+def _year(text: str | None) -> float:
+    found = re.search(r"(?<!\d)(1[5-9]\d\d|20\d\d|21\d\d)(?!\d)", text or "")
+    return float(found.group()) if found else float("nan")
+
+
+def _name(tags: dict[str, str]) -> str:
+    return tags.get("name") or tags.get("name:zh") or tags.get("name:en") or ""
+
+
+def _number(tags: dict[str, str]) -> float:
+    for key in ("capacity", "capacity:persons", "beds", "capacity:beds"):
+        try:
+            value = float(tags.get(key, ""))
+        except ValueError:
+            continue
+        if np.isfinite(value) and value >= 0:
+            return value
+    return float("nan")
+
+
+def _folded(name: str) -> str:
+    """Name without case, width, spaces and punctuation, so that two spellings of one place meet."""
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
+
+
+def _one_per_place(rows: pd.DataFrame) -> pd.DataFrame:
+    """Merge what is one place mapped twice.
+
+    Two rows are one place when they share a service and either one lies in the other's outline and their names agree
+    (or one has none), or both have the same name within `SAME_NAME_M`. The outline that holds the others stands for
+    them; with none, the first by id.
+    """
+    shapes = rows["shape"].to_numpy(dtype=object)
+    names = np.array([_folded(name) for name in rows["name"]], dtype=object)
+    served = rows["services"].tolist()
+    is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
+    tree = shapely.STRtree(shapes)
+    one: list[int] = []
+    other: list[int] = []
+    points = shapely.point_on_surface(shapes)
+    a, b = tree.query(points, predicate="intersects")
+    for inner, outer in zip(a.tolist(), b.tolist(), strict=True):
+        fits = not names[inner] or not names[outer] or names[inner] == names[outer]
+        if inner != outer and is_area[outer] and fits and set(served[inner]) & set(served[outer]):
+            one.append(inner)
+            other.append(outer)
+    a, b = tree.query(shapes, predicate="dwithin", distance=SAME_NAME_M)
+    for left, right in zip(a.tolist(), b.tolist(), strict=True):
+        if left < right and names[left] and names[left] == names[right] and set(served[left]) & set(served[right]):
+            one.append(left)
+            other.append(right)
+    graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(rows), len(rows)))
+    _, label = connected_components(graph, directed=False)
+    area = shapely.area(shapes)
+    order = np.lexsort((np.arange(len(rows)), -area, label))
+    made: list[dict[str, Any]] = []
+    columns = {name: rows[name].tolist() for name in rows.columns}
+    for group in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
+        members = group.tolist()
+        stands = {name: values[members[0]] for name, values in columns.items()}
+        stands["services"] = tuple(sorted({s for ix in members for s in served[ix]}))
+        stands["merged"] = len(members) - 1
+        # What the one that stands for them does not say, another may.
+        for name in ("name", "capacity", "opens", "closes"):
+            stands[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), stands[name])
+        made.append(stands)
+    return pd.DataFrame(made).sort_values("facility_id", ignore_index=True)
+
+
+def _said(value: str | float) -> bool:
+    return bool(value) if isinstance(value, str) else not np.isnan(value)
+
+
+def _entrances(
+    shapes: NDArray[np.object_], features: pd.DataFrame, snapper: Snapper
+) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_]]:
+    """Entrances of every facility.
+
+    A point joins the nearest edge. An area is entered where a mapped entrance or gate stands on its outline; without
+    one, where ways cross the outline; and with neither, from its point nearest to a way.
+    """
+    is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
+    outline = np.where(is_area, shapely.boundary(shapes), shapes)
+    gates = [
+        (kind, osm_id, geometry)
+        for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None)
+        if kind == "n"
+        and (tags.get("entrance", "no") != "no" or tags.get("barrier") in {"gate", "entrance", "lift_gate"})
+    ]
+    found: list[tuple[int, object, str, str]] = []
+    has = np.zeros(len(shapes), dtype=bool)
+    if gates:
+        points = snapper.network.region.project(np.array([gate[2] for gate in gates], dtype=object))
+        # Mapped on the outline means within a hand's breadth of it: shared nodes are, up to rounding.
+        gate, place = shapely.STRtree(outline).query(points, predicate="dwithin", distance=0.5)
+        for g, p in sorted(zip(gate.tolist(), place.tolist(), strict=True), key=lambda pair: (pair[1], pair[0])):
+            if is_area[p]:
+                has[p] = True
+                found.append((p, points[g], "mapped", f"n{gates[g][1]}"))
+    bare = np.flatnonzero(is_area & ~has)
+    if len(bare):
+        tree = shapely.STRtree(snapper.lines)
+        place, edge = tree.query(outline[bare], predicate="intersects")
+        order = np.lexsort((edge, place))
+        place, edge = bare[place[order]], edge[order]
+        meeting = shapely.intersection(outline[place], snapper.lines[edge])
+        for p, e, where in zip(place.tolist(), edge.tolist(), meeting, strict=True):
+            for part in shapely.get_parts(where):
+                point = part if part.geom_type == "Point" else part.interpolate(0.5, normalized=True)
+                has[p] = True
+                found.append((p, point, "crossing", f"w{int(snapper.network.edge_way[e])}"))
+    alone = np.flatnonzero(~has).tolist()
+    found.extend((p, shapes[p], "nearest", "assumed" if is_area[p] else "point") for p in alone)
+    found.sort(key=lambda row: row[0])
+    owner = np.array([row[0] for row in found], dtype=np.int32)
+    where = np.array([row[1] for row in found], dtype=object)
+    joins = snapper.join(where)
+    kind = np.array([found[p][2] for p in joins.place], dtype=object)
+    evidence = np.array([found[p][3] for p in joins.place], dtype=object)
+    place = owner[joins.place]
+    rank = np.arange(len(place)) - np.searchsorted(place, place)
+    mended = Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m)
+    return mended, kind, evidence

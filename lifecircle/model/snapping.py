@@ -1,0 +1,172 @@
+"""Where a place meets the network: the nearest point on an edge, and what the legs cost."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from lifecircle.model.network import Network
+from lifecircle.profiles import Profile
+from lifecircle.region import geodesic_length
+
+
+@dataclass(frozen=True, eq=False)
+class Joins:
+    """Joins of places to edges; a place may have several, the search takes the least.
+
+    Attributes
+    ----------
+    place : (n_joins,) int32
+        The place each join belongs to, ascending.
+    rank : (n_joins,) int32
+        0 for the nearest join over all ways, counted up within a place.
+    edge : (n_joins,) int32
+    offset_m : (n_joins,) float64
+        Geodesic metres from the edge's u along its line.
+    leg_m : (n_joins,) float64
+        Geodesic metres between the place and the edge.
+    """
+
+    place: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    edge: NDArray[np.int32]
+    offset_m: NDArray[np.float64]
+    leg_m: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for array in vars(self).values():
+            array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+
+@dataclass(frozen=True, eq=False)
+class Legs:
+    """Integer costs of joins for one cost of the run; -1 where the way may not be walked in that direction.
+
+    Attributes
+    ----------
+    leg : (n_joins,) int32, ticks between place and edge
+    to_u, to_v : (n_joins,) int32, ticks from a home to the edge's ends, its leg included
+    from_u, from_v : (n_joins,) int32, ticks from the edge's ends to an entrance, its leg included
+    forth, back : (n_joins,) int32, ticks from u to the join's offset (F), and from the offset back to u (B)
+    """
+
+    leg: NDArray[np.int32]
+    to_u: NDArray[np.int32]
+    to_v: NDArray[np.int32]
+    from_u: NDArray[np.int32]
+    from_v: NDArray[np.int32]
+    forth: NDArray[np.int32]
+    back: NDArray[np.int32]
+
+
+class Snapper:
+    """Finds the nearest edge of a network, for any subset of its edges.
+
+    Parameters
+    ----------
+    network : Network
+    limit_m : float
+        Places farther from every path than this stay unjoined.
+    """
+
+    def __init__(self, network: Network, *, limit_m: float) -> None:
+        self.network = network
+        self.limit_m = limit_m
+        self.lines = network.lines()
+        shapely.prepare(self.lines)
+        self._trees: list[tuple[NDArray[np.int64], shapely.STRtree]] = []
+        # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
+        # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
+        everything = np.arange(network.n_edges)
+        self._trees.append((everything, shapely.STRtree(self.lines)))
+        if network.steps.any() and not network.steps.all():
+            level = np.flatnonzero(~network.steps)
+            self._trees.append((level, shapely.STRtree(self.lines[level])))
+
+    def join(self, shapes: NDArray[np.object_]) -> Joins:
+        """Join places to the nearest point of the nearest edge.
+
+        Parameters
+        ----------
+        shapes : (n_places,) shapely points or polygons, metre CRS
+            A polygon joins from the point of it that is nearest to the edge.
+
+        Returns
+        -------
+        Joins
+            At least one row for each place within the limit.
+        """
+        found_place, found_edge = [], []
+        for numbers, tree in self._trees:
+            place, edge = tree.query_nearest(shapes, max_distance=self.limit_m, all_matches=True)
+            # Several edges may be equally near (at a junction): the lowest edge, so that the answer does not
+            # depend on the order of the tree.
+            order = np.lexsort((numbers[edge], place))
+            place, edge = place[order], numbers[edge[order]]
+            first = np.ones(len(place), dtype=bool)
+            first[1:] = place[1:] != place[:-1]
+            found_place.append(place[first])
+            found_edge.append(edge[first])
+        place = np.concatenate(found_place)
+        edge = np.concatenate(found_edge)
+        level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
+        order = np.lexsort((level, place))
+        place, edge = place[order], edge[order]
+        double = np.zeros(len(place), dtype=bool)
+        double[1:] = (place[1:] == place[:-1]) & (edge[1:] == edge[:-1])
+        return self.at(shapes, place[~double], edge[~double])
+
+    def at(self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]) -> Joins:
+        """Join given places to given edges, each at the nearest point.
+
+        Parameters
+        ----------
+        shapes : (n_places,) shapely geometries, metre CRS
+        place : (n_joins,) ascending positions in ``shapes``
+        edge : (n_joins,) edge positions
+        """
+        network = self.network
+        near = shapely.shortest_line(self.lines[edge], shapes[place])
+        on_edge, on_place = shapely.get_point(near, 0), shapely.get_point(near, 1)
+        share = shapely.line_locate_point(self.lines[edge], on_edge, normalized=True)
+        share = np.nan_to_num(np.clip(share, 0.0, 1.0))
+        offset = share * network.length_m[edge]
+        to_lonlat = network.region.to_lonlat
+        lon0, lat0 = to_lonlat.transform(shapely.get_x(on_edge), shapely.get_y(on_edge))
+        lon1, lat1 = to_lonlat.transform(shapely.get_x(on_place), shapely.get_y(on_place))
+        leg = geodesic_length(lon0, lat0, lon1, lat1) if len(edge) else np.zeros(0)
+        rank = np.arange(len(place)) - np.searchsorted(place, place)
+        return Joins(place.astype(np.int32), rank.astype(np.int32), edge.astype(np.int32), offset, leg)
+
+
+def price(joins: Joins, network: Network, ticks: tuple[NDArray[np.int32], NDArray[np.int32]], profile: Profile) -> Legs:
+    """Cost of every join for one profile.
+
+    For an edge of length L walked at ``ticks_uv``, ``ticks_vu`` and an offset x from u,
+    F(x) = floor(ticks_uv x / L + 0.5) and B(x) = floor(ticks_vu x / L + 0.5); the leg is rounded by itself.
+    A home walks ``to_v = leg + ticks_uv - F``, ``to_u = leg + B``; an entrance is reached by ``from_u = leg + F``,
+    ``from_v = leg + ticks_vu - B``.
+    """
+    uv, vu = (side[joins.edge].astype(np.int64) for side in ticks)
+    length = network.length_m[joins.edge]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        forth = np.where(length > 0, np.floor(uv * joins.offset_m / length + 0.5), 0).astype(np.int64)
+        back = np.where(length > 0, np.floor(vu * joins.offset_m / length + 0.5), 0).astype(np.int64)
+    leg = profile.ticks(joins.leg_m).astype(np.int64)
+
+    def known(value: NDArray[np.int64], direction: NDArray[np.int64]) -> NDArray[np.int32]:
+        return np.where(direction >= 0, value, -1).astype(np.int32)
+
+    return Legs(
+        leg=leg.astype(np.int32),
+        to_u=known(leg + back, vu),
+        to_v=known(leg + uv - forth, uv),
+        from_u=known(leg + forth, uv),
+        from_v=known(leg + vu - back, vu),
+        forth=known(forth, uv),
+        back=known(back, vu),
+    )

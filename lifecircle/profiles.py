@@ -1,0 +1,183 @@
+"""Who walks: a speed, the ways allowed, and from them an integer cost for every arc of the network."""
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lifecircle.errors import StandardError, did_you_mean
+
+TICKS = 32
+"""Ticks in one unit: costs are whole multiples of 1/32 s, or of 1/32 m."""
+
+Status = Literal["verified", "secondary", "unverified"]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Sourced(BaseModel):
+    """A number with the place it comes from and how sure it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value: float
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+
+
+class Profile(BaseModel):
+    """Who walks. ``unit`` is ``s`` for a time cost and ``m`` for the distance rule, which needs no speed.
+
+    Attributes
+    ----------
+    speed_mps : Sourced or None
+        Walking speed on the flat, metres a second.
+    steps : bool
+        Whether stairs may be used.
+    slope : {"none", "tobler"}
+        How grade changes the speed, where an elevation raster is given. ``tobler`` is Tobler (1993),
+        v = 6 exp(-3.5 |s + 0.05|) km/h, divided by its value on the flat.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    title_zh: str
+    unit: Literal["s", "m"]
+    speed_mps: Sourced | None = None
+    steps: bool = True
+    slope: Literal["none", "tobler"] = "none"
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _speed_fits_unit(self) -> "Profile":
+        if self.unit == "s" and (self.speed_mps is None or not 0.1 <= self.speed_mps.value <= 10):  # noqa: PLR2004
+            raise ValueError("a time profile needs speed_mps between 0.1 and 10 m/s")
+        if self.unit == "m" and (self.speed_mps is not None or self.slope != "none"):
+            raise ValueError("a distance profile (unit 'm') has neither speed nor slope")
+        return self
+
+    @classmethod
+    def load(cls, name: str | Path) -> "Profile":
+        """Load a preset by name, or a profile file by path.
+
+        Raises
+        ------
+        StandardError
+            The name is no preset, the file cannot be read, or a key in it is unknown or wrong.
+        """
+        return load_preset(cls, name, folder="profiles", what="profile")
+
+    @property
+    def top_speed(self) -> float:
+        """Greatest units of length a unit of cost can buy: m/s for a time profile, 1 for metres."""
+        if self.speed_mps is None:
+            return 1.0
+        # Tobler's curve peaks at a grade of -5 %.
+        return self.speed_mps.value * (float(np.exp(3.5 * 0.05)) if self.slope == "tobler" else 1.0)
+
+    def ticks(self, length_m: NDArray[np.float64], grade: NDArray[np.float64] | None = None) -> NDArray[np.int32]:
+        """Cost of walking each length, rounded once, half up.
+
+        Parameters
+        ----------
+        length_m : (n,) float64, m
+        grade : (n,) float64 or None
+            Rise over run in the direction walked; None or NaN is level.
+
+        Returns
+        -------
+        (n,) int32, ticks of 1/32 s or 1/32 m
+        """
+        cost = np.asarray(length_m, dtype=np.float64)
+        if self.speed_mps is not None:
+            speed: float | NDArray[np.float64] = self.speed_mps.value
+            if self.slope == "tobler" and grade is not None:
+                level = np.nan_to_num(grade, nan=0.0)
+                speed = speed * np.exp(-3.5 * (np.abs(level + 0.05) - 0.05))
+            cost = cost / speed
+        return np.floor(cost * TICKS + 0.5).astype(np.int32)
+
+
+def preset_names(folder: str) -> list[str]:
+    """Names of the presets in ``presets/<folder>``, sorted."""
+    root = resources.files("lifecircle") / "presets" / folder
+    return sorted(entry.name.removesuffix(".toml") for entry in root.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_preset(model: type[Model], name: str | Path, *, folder: str, what: str) -> Model:
+    """Read and check one TOML preset, by name or by path.
+
+    Raises
+    ------
+    StandardError
+        Unknown name, unreadable file, TOML syntax, unknown key (with the nearest valid one) or wrong value.
+    """
+    names = preset_names(folder)
+    if str(name) in names:
+        text = (resources.files("lifecircle") / "presets" / folder / f"{name}.toml").read_text(encoding="utf-8")
+        origin = f"{what} preset {name!r}"
+    else:
+        path = Path(name)
+        if path.suffix != ".toml":
+            raise StandardError(f"unknown {what} {str(name)!r}: {did_you_mean(str(name), names)}, or a path to a .toml")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StandardError(f"cannot read the {what} file {path}: {error}") from error
+        origin = str(path)
+    return check_toml(model, text, origin=origin)
+
+
+def check_toml(model: type[Model], text: str, *, origin: str) -> Model:
+    """Parse TOML text into a model; the first fault found becomes one message.
+
+    Raises
+    ------
+    StandardError
+        Naming the key, what arrived and, for an unknown key, the nearest valid one.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StandardError(f"{origin} is not valid TOML: {error}") from error
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            valid = _keys_at(model, fault["loc"][:-1])
+            hint = did_you_mean(str(fault["loc"][-1]), valid) if valid else "remove it"
+            raise StandardError(f"{origin}: unknown key {where!r}; {hint}") from error
+        arrived = "" if fault["type"] == "missing" else f" (arrived: {str(fault['input'])[:80]!r})"
+        raise StandardError(f"{origin}: {where or 'file'}: {fault['msg']}{arrived}") from error
+
+
+def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    """List the valid keys of the table that ``path`` leads to inside ``model``."""
+    found: type[BaseModel] = model
+    for part in path:
+        field = found.model_fields.get(str(part))
+        if field is None:  # a key of a dict or an index of a list: the model stays the one found
+            continue
+        inner = _model_in(field.annotation)
+        if inner is None:
+            return []
+        found = inner
+    return [field.alias or name for name, field in found.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Return the first pydantic model inside a type annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None

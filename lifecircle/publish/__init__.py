@@ -1,0 +1,1 @@
+"""What people read: self-contained pages made from finished results."""

@@ -1,0 +1,333 @@
+"""The results folder: every file of the contract, written whole or not at all."""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import rasterio
+import rasterio.shutil
+from rasterio.io import MemoryFile
+
+from lifecircle.assess.coverage import Coverage, nullable
+from lifecircle.assess.gaps import Gaps
+from lifecircle.errors import SourceError
+from lifecircle.model.cells import PEOPLE
+from lifecircle.profiles import TICKS
+from lifecircle.publish.report import About
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+SCHEMA = 1
+_NODATA = -1.0
+_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
+_AT_FDCWD = -100
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes ``target`` only if everything went well.
+
+    The new folder is written beside the old one and exchanged with it in one call where the system offers it, else by
+    two renames with the old kept as ``.<name>.previous`` in between.
+
+    Raises
+    ------
+    SourceError
+        No place to write, no permission, or no room left; the old folder is as it was.
+    """
+    target = Path(os.path.abspath(target))  # noqa: PTH100 (a link stays a link)
+    restore(target)
+    if target.exists() and not target.is_dir():
+        raise SourceError(f"{target} is a file, not a folder; choose another --out")
+    if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").exists():
+        raise SourceError(
+            f"{target} holds files that are not lifecircle's results; choose another --out, it would be replaced whole"
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))
+    except OSError as error:
+        raise SourceError(f"cannot write beside {target}: {error.strerror or error}; choose another --out") from error
+    try:
+        made.chmod(0o755)
+        yield made
+        _exchange(made, target)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else (error.strerror or str(error))
+        raise SourceError(
+            f"the results could not be written to {target}: {reason}; what was there is unchanged"
+        ) from error
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def restore(target: Path) -> None:
+    """Put back the previous results where an exchange was cut off between its two renames."""
+    previous = _previous(target)
+    if previous.is_dir() and not target.exists():
+        previous.rename(target)
+
+
+def _previous(target: Path) -> Path:
+    return target.with_name(f".{target.name}.previous")
+
+
+def _exchange(made: Path, target: Path) -> None:
+    if not target.exists():
+        made.rename(target)
+        return
+    if sys.platform == "linux":
+        rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+        if rename is not None and not rename(_AT_FDCWD, os.fsencode(made), _AT_FDCWD, os.fsencode(target), _EXCHANGE):
+            return  # ``made`` is now the old folder, and the caller removes it
+    previous = _previous(target)
+    shutil.rmtree(previous, ignore_errors=True)
+    target.rename(previous)
+    made.rename(target)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, about: About) -> None:
+    """Write the Parquet tables, the GeoPackage and the GeoTIFF."""
+    frames = {
+        "cells": coverage.to_geodataframe(),
+        "facilities": coverage.facilities.to_geodataframe(),
+        "entrances": entrances_frame(coverage),
+        "network": network_frame(coverage),
+        "gaps": gaps.to_geodataframe(),
+    }
+    for name, frame in frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd", schema_version="1.1.0")
+    access_frame(coverage).to_parquet(folder / "access.parquet", index=False, compression="zstd")
+    scorecard_frame(coverage).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
+    _write_gpkg(folder / "lifecircle.gpkg", frames, about)
+    write_raster(folder / "coverage.tif", coverage, about)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON as UTF-8, keys in the order given, never NaN."""
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def access_frame(coverage: Coverage) -> pd.DataFrame:
+    """Every join of every cell.
+
+    ``cell_id``, ``join_n`` (0 for the main one), ``people`` (the access point's share of the cell's people on its
+    main join, 0 on its further ones, so that the column adds up; null where unknown) and the columns of every cost.
+    """
+    joins, people = coverage.cells.joins, coverage.cells.people
+    columns: dict[str, object] = {
+        "cell_id": coverage.cells.cell_id[joins.place],
+        "join_n": joins.rank,
+        "people": np.full(len(joins), np.nan)
+        if people is None
+        else np.where(joins.rank == 0, people[joins.place] / PEOPLE, 0.0),
+    }
+    every, rows = np.arange(len(joins)), np.ones(len(joins), dtype=bool)
+    for name, lane in coverage.lanes.items():
+        columns |= coverage.join_columns(name, lane, every, rows)
+    return pd.DataFrame(columns)
+
+
+def entrances_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
+    """Every entrance of every facility under every cost, as ``entrances.parquet`` has it."""
+    import geopandas as gpd
+    import shapely
+
+    facilities, network = coverage.facilities, coverage.network
+    joins = facilities.joins
+    lines = network.lines()[joins.edge]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.nan_to_num(joins.offset_m / network.length_m[joins.edge])
+    point = shapely.line_interpolate_point(lines, share, normalized=True)
+    edge_id = network.edge_id[joins.edge]
+    parts = []
+    for name, lane in coverage.lanes.items():
+        doors = lane.doors
+        parts.append(
+            gpd.GeoDataFrame(
+                {
+                    "facility_id": facilities.facility_id[joins.place],
+                    "cost": name,
+                    "edge_id": edge_id,
+                    "offset_m": joins.offset_m,
+                    "leg_ticks": doors.leg,
+                    "from_u_ticks": nullable(doors.from_u, doors.from_u < 0),
+                    "from_v_ticks": nullable(doors.from_v, doors.from_v < 0),
+                    "status": np.where((doors.from_u < 0) & (doors.from_v < 0), "closed", "ok"),
+                    "kind": facilities.join_kind,
+                    "evidence": facilities.join_evidence,
+                },
+                geometry=point,
+                crs=network.region.crs,
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def network_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
+    """Every edge with its cost both ways under every cost, as ``network.parquet`` has it."""
+    frame = coverage.network.to_geodataframe()
+    for name, lane in coverage.lanes.items():
+        frame.insert(4, f"ticks_uv_{name}", nullable(lane.ticks_uv, lane.ticks_uv < 0))
+        frame.insert(5, f"ticks_vu_{name}", nullable(lane.ticks_vu, lane.ticks_vu < 0))
+    return frame
+
+
+def scorecard_frame(coverage: Coverage) -> pd.DataFrame:
+    """One row per rule and zone: the share of people (cells, where people are unknown) who have the service."""
+    measure = "cells" if coverage.cells.people is None else "people"
+    year = None if coverage.year is None else coverage.year
+    rows = []
+    for figure in coverage.figures():
+        if figure.measure != measure:
+            continue
+        rule = coverage.standard.services.get(figure.service)
+        verdict = "unknown" if not figure.total else "met" if figure.met == figure.total else "not met"
+        rows.append(
+            {
+                "rule": figure.service,
+                "zone": figure.zone,
+                "zone_kind": figure.kind,
+                "year": year,
+                "measure": measure,
+                "value": figure.share,
+                "numerator": figure.met,
+                "denominator": figure.total,
+                "unknown": figure.unknown,
+                "verdict": verdict,
+                "clause": rule.threshold.clause if rule else "",
+                "source": rule.threshold.source if rule else coverage.standard.source,
+                "status": rule.threshold.status if rule else "",
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.astype({"year": "Int16", "value": "float64", "numerator": "float64", "denominator": "float64"})
+
+
+def _write_gpkg(path: Path, frames: "dict[str, gpd.GeoDataFrame]", about: About) -> None:
+    """Write the layers for QGIS. GeoPackage has no lists: they become text set apart by commas."""
+    import pyogrio
+
+    notice = " ".join(part for part in (about.notice, *about.attribution) if part)
+    # GDAL stamps the clock into the file unless told the date of the data.
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": about.stamp})
+    try:
+        for name, frame in frames.items():
+            flat = frame
+            if "missing" in frame:
+                flat = frame.assign(
+                    missing=[None if not isinstance(m, list) else ",".join(m) for m in frame["missing"]]
+                )
+            pyogrio.write_dataframe(
+                flat, path, layer=name, driver="GPKG", append=path.exists(), metadata={"lifecircle": notice},
+                use_arrow=True,
+            )  # fmt: skip
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def write_raster(path: Path, coverage: Coverage, about: About) -> None:
+    """Write a cloud-optimised GeoTIFF on the cells' own grid.
+
+    A band per service in the rule's unit (-1 where there is no cell, or nothing within the cutoff), and one with the
+    number of unmet needs.
+    """
+    cells = coverage.cells
+    row, column = cells.row - cells.origin[0], cells.column - cells.origin[1]
+    bands = np.full((len(coverage.keys) + 1, *cells.shape), _NODATA, dtype=np.float32)
+    for ix in range(len(coverage.keys)):
+        value = coverage.ticks[ix] / TICKS
+        bands[ix, row, column] = np.where(np.isfinite(value), value, _NODATA)
+    met_n = coverage.met_n
+    bands[-1, row, column] = np.where(met_n < 0, _NODATA, len(coverage.keys) - met_n)
+    profile = {
+        "height": cells.shape[0], "width": cells.shape[1], "count": len(bands), "dtype": "float32",
+        "crs": rasterio.crs.CRS.from_wkt(cells.crs.to_wkt()), "transform": cells.transform, "nodata": _NODATA,
+    }  # fmt: skip
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", **profile) as plain:
+            plain.write(bands)
+            for ix, key in enumerate(coverage.keys, start=1):
+                plain.set_band_description(ix, f"{key}_{coverage.unit_of(key)}")
+            plain.set_band_description(len(bands), "unmet_n")
+            plain.update_tags(
+                LIFECIRCLE=" ".join(part for part in (about.notice, *about.attribution) if part),
+                NODATA_MEANS="no cell, or nothing within the cutoff",
+            )
+        with memory.open() as plain:
+            rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="nearest")
+
+
+def tidy_numbers(value: float | None) -> float | int | None:
+    """Turn whole floats into integers, so that JSON shows 5 and not 5.0."""
+    return int(value) if value is not None and float(value).is_integer() else value
+
+
+def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
+    """Every headline figure with numerator and denominator, as ``summary.json`` has it."""
+    services = {
+        key: {
+            "title": service.title,
+            "title_zh": service.title_zh,
+            "cost": service.profile,
+            "unit": coverage.unit_of(key),
+            "threshold": tidy_numbers(service.threshold.value),
+            "measure": "network",
+            "facilities": coverage.facilities.count()[key],
+            "source": service.threshold.source,
+            "status": service.threshold.status,
+        }
+        for key, service in coverage.standard.services.items()
+    }
+    figures = [
+        {
+            "zone": figure.zone, "kind": figure.kind, "service": figure.service, "measure": figure.measure,
+            "met": tidy_numbers(figure.met), "not_met": tidy_numbers(figure.not_met),
+            "unknown": tidy_numbers(figure.unknown), "total": tidy_numbers(figure.total), "share": figure.share,
+        }
+        for figure in coverage.figures()
+    ]  # fmt: skip
+    region = coverage.cells.region
+    return {
+        "schema": SCHEMA,
+        "name": about.name,
+        "title": about.title,
+        "title_zh": about.title_zh,
+        "notice": about.notice or None,
+        "attribution": list(about.attribution),
+        "data_date": about.data_date or None,
+        "year": coverage.year,
+        "standard": coverage.standard.name,
+        "population_known": coverage.cells.people is not None,
+        "cutoff": {
+            name: {"value": tidy_numbers(lane.cutoff / TICKS), "unit": lane.unit}
+            for name, lane in coverage.lanes.items()
+        },
+        "zones": {
+            zone.key: {"name": zone.name, "name_zh": zone.name_zh, "kind": kind}
+            for kind, group in (("zone", region.zones), ("overlay", region.overlays))
+            for zone in group
+        },
+        "services": services,
+        "figures": figures,
+        "gaps": {
+            key: {
+                "clusters": sum(gap.service == key for gap in gaps.clusters),
+                "people": None if coverage.cells.people is None
+                else tidy_numbers(sum(gap.people or 0 for gap in gaps.clusters if gap.service == key)),
+            }
+            for key in coverage.keys
+        },
+    }  # fmt: skip

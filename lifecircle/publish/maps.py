@@ -1,0 +1,604 @@
+"""Draw a scene of plain arrays as one HTML file that opens offline, years later, without a server.
+
+Folium is the container; Leaflet comes from the installed ``XStatic-Leaflet`` package and is inlined, and
+``assets/map.js`` paints every layer on canvas tiles from typed arrays. Nothing on the page may leave it: a content
+security policy names the digest of each script and forbids every request. Text that came from data (names in
+OpenStreetMap are written by anyone) travels as escaped JSON only and is shown as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal
+
+import folium
+import numpy as np
+from branca.element import Element, Figure, MacroElement
+from jinja2 import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Ring = NDArray[np.float64]
+
+#: Values of ``CellGrid.status``; only ``OK`` cells are coloured, the others are hatched with their reason.
+OK, UNSNAPPED, OUTSIDE_DATA, EDGE = range(4)
+
+# One unit in the file, in degrees. Cells share corners, so theirs are finer; a street is drawn a pixel wide at best.
+_FINE_DEG = 1e-6
+_COARSE_DEG = 1e-5
+
+_LIMITS = {"s": (300.0, 600.0, 900.0, 1200.0, 1800.0), "m": (300.0, 500.0, 800.0, 1000.0, 2000.0)}
+_UNMET_LIMITS = (0, 1, 2, 3, 5)
+
+# Teal is met, yellow to brown is not met: the pair stays apart for the common kinds of colour blindness and in grey.
+_MET = ("#0b5f59", "#43a097", "#a8d8cf")
+_UNMET = ("#fce3a6", "#f0a04b", "#c2571a", "#6e230b")
+_PEOPLE = ("#e9e4f1", "#a793c9", "#45276e")
+_GAP_CELLS = ("#dfe5e2", "#c4b8a6")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellGrid:
+    """The residential cells, each one pixel of a raster; all arrays are in the same order."""
+
+    quads: NDArray[np.float64]  # (n, 4, 2) lon/lat of the corners in ring order, degrees
+    population: NDArray[np.float64]  # (n,) people; NaN is unknown
+    zone: NDArray[np.int16]  # (n,) position in ``Scene.zones.names``; -1 is none
+    cell_ids: Sequence[str]  # stable keys, ``r<row>c<col>``
+    status: NDArray[np.uint8]  # (n,) 0 ok, 1 unsnapped, 2 outside the data, 3 at the edge of the data
+
+    def __post_init__(self) -> None:
+        """Check that the arrays describe the same cells."""
+        n = len(self.cell_ids)
+        _expect("quads", self.quads, (n, 4, 2))
+        for name in ("population", "zone", "status"):
+            _expect(name, getattr(self, name), (n,))
+        if not np.isfinite(self.quads).all():
+            msg = "quads must be finite longitudes and latitudes"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ServiceLayer:
+    """What one service costs to reach from every cell; arrays are in the order of the cells."""
+
+    key: str
+    title: str
+    title_zh: str = ""
+    unit: Literal["s", "m"]
+    threshold: float  # the standard, in ``unit``
+    cost: str = ""  # name of the cost the service was searched with, such as ``adult``
+    values: NDArray[np.float32]  # (n,) cost of the nearest in ``unit``; NaN is beyond the cutoff or unknown
+    met: NDArray[np.int8]  # (n,) 1 met, 0 not met, -1 unknown
+    count: NDArray[np.int32]  # (n,) facilities within the threshold; -1 is unknown
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Streets:
+    """Street lines: line ``i`` is ``xy[offsets[i]:offsets[i + 1]]``."""
+
+    xy: NDArray[np.float64]  # (n_points, 2) lon/lat, degrees
+    offsets: NDArray[np.int64]  # (n_lines + 1,)
+    rank: NDArray[np.uint8]  # (n_lines,) 0 main road, 1 street, 2 path, footway or steps
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shapes:
+    """Polygons and their names: a place is in a shape when an odd number of its rings surrounds it."""
+
+    rings: Sequence[Sequence[Ring]] = ()  # per shape its outlines and holes, each (k, 2) float64 lon/lat
+    names: Sequence[str] = ()  # one per shape, or none at all
+    names_zh: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Facilities:
+    """Facilities as points."""
+
+    lon: NDArray[np.float64]  # (n,) degrees
+    lat: NDArray[np.float64]  # (n,) degrees
+    service: NDArray[np.int16]  # (n,) position in ``Scene.services``
+    names: Sequence[str]  # one each, may be empty
+    planned: NDArray[np.bool_]  # (n,) drawn hollow
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gap:
+    """One cluster of cells that lack one service."""
+
+    service: str  # key
+    people: float | None  # None is unknown
+    area_m2: float
+    worst: float | None  # largest cost in the service's unit; None is beyond the cutoff
+    cause: str
+    cause_zh: str = ""
+    zone: str = ""  # a name in ``Scene.zones``
+    rings: Sequence[Ring]  # outline with holes, each (k, 2) float64 lon/lat
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """Everything one page shows; a missing ``_zh`` text falls back to the other."""
+
+    kind: Literal["coverage", "gaps"]
+    title: str
+    title_zh: str = ""
+    lang: Literal["en", "zh"] = "en"  # the page opens in it; the reader can switch
+    notice: str | None = None  # a banner that never leaves the page, such as "a model, not survey data"
+    notice_zh: str | None = None
+    attribution: Sequence[str]  # whose data, under which licence
+    data_date: str
+    cutoff_s: float = 1800.0  # how far was searched: a NaN in ``values`` prints as beyond this
+    cutoff_m: float = 2000.0
+    cells: CellGrid
+    services: Sequence[ServiceLayer]
+    streets: Streets | None = None
+    water: Shapes = field(default_factory=Shapes)
+    zones: Shapes = field(default_factory=Shapes)
+    overlays: Shapes = field(default_factory=Shapes)
+    facilities: Facilities | None = None
+    gaps: Sequence[Gap] = ()
+    facts: Sequence[tuple[str, str]] = ()  # method: mode, speed, thresholds, denominator, category list
+    facts_zh: Sequence[tuple[str, str]] = ()
+    headline: Sequence[str] = ()  # sentences above the layers
+    headline_zh: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check that services and gaps fit the cells."""
+        for service in self.services:
+            for name in ("values", "met", "count"):
+                _expect(f"{service.key}.{name}", getattr(service, name), (len(self.cells.cell_ids),))
+        if unknown := {gap.service for gap in self.gaps} - {service.key for service in self.services}:
+            msg = f"gaps name services the scene does not have: {sorted(unknown)}"
+            raise ValueError(msg)
+
+
+def render(scene: Scene) -> str:
+    """Return the scene as one HTML file that makes no request; the same scene gives the same text."""
+    page = _Page(scene.lang, scene.kind)
+    page.add_child(_OfflineMap(_bounds(scene)).add_child(_Canvas()))
+    # Folium's ids are random; counted in tree order they are unique too, and the same in every run.
+    for number, element in enumerate(_walk(page)):
+        element._id = f"{number:04d}"  # noqa: SLF001  branca offers no other way to name an element
+    assets = resources.files(__package__) / "assets"
+    leaflet = resources.files("xstatic.pkg.leaflet") / "data"
+    script = (leaflet / "leaflet.js").read_text(encoding="utf-8")
+    text = page.fill(
+        {
+            "leaflet": re.sub(r"//# sourceMappingURL=.*", "", script),
+            "style": _inline_images((leaflet / "leaflet.css").read_text(encoding="utf-8"), leaflet / "images")
+            + (assets / "map.css").read_text(encoding="utf-8"),
+            "program": (assets / "map.js").read_text(encoding="utf-8").strip(),
+            "data": to_json(_payload(scene)),
+        }
+    )
+    # Scripts that run carry no attribute; the data block has a type and does not run.
+    codes = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in codes]
+    policy = (
+        "default-src 'none'; script-src "
+        + " ".join(f"'sha256-{digest}'" for digest in digests)
+        + "; style-src 'unsafe-inline'; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'"
+    )
+    return text.replace("slot:policy", policy, 1)
+
+
+def to_json(value: object) -> str:
+    """Return JSON that is safe inside a script element; NaN is refused.
+
+    It is ASCII only, so that direction marks, line separators and lone surrogates cannot act in the source, and
+    without the three characters that could open or close markup.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+class _Page(Figure):  # type: ignore[misc, unused-ignore]
+    """A document with a language and the policy first in its head."""
+
+    _template = Template(
+        '<!DOCTYPE html>\n<html lang="{{ this.lang }}">\n<head>\n'
+        '<meta http-equiv="Content-Security-Policy" content="slot:policy">\n'
+        "{{ this.header.render(**kwargs) }}\n</head>\n<body class='lc-{{ this.kind }}'>\n{{ this.html.render(**kwargs) }}\n"
+        "<script>\n{{ this.script.render(**kwargs) }}\n</script>\n</body>\n</html>\n"
+    )
+
+    def __init__(self, lang: str, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.lang = {"zh": "zh-CN"}.get(lang, "en")
+
+    def fill(self, slots: dict[str, str]) -> str:
+        """Render, then put long or foreign text in.
+
+        Branca compiles what a macro returns as a template once more, so text with braces in it would be run there.
+        """
+        text = self.render()
+        return re.sub(r"slot:(leaflet|style|program|data)\b", lambda match: slots[match[1]].replace("\r", ""), text)
+
+
+class _OfflineMap(folium.Map):  # type: ignore[misc, unused-ignore]
+    """A folium map without links, tiles or a locked viewport, between the page's heading and panels."""
+
+    default_js: list[tuple[str, str]] = []  # noqa: RUF012  declared this way by folium
+    default_css: list[tuple[str, str]] = []  # noqa: RUF012
+    _template = Template(
+        """
+        {% macro header(this, kwargs) %}
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <title>lifecircle</title>
+        <style>slot:style</style>
+        <script>slot:leaflet</script>
+        {% endmacro %}
+        {% macro html(this, kwargs) %}
+        <noscript>This map is drawn by a script inside this file; please allow scripts for it.</noscript>
+        <header id="lc-head">
+          <h1 id="lc-title"></h1>
+          <button id="lc-lang" type="button"></button>
+          <p id="lc-notice" role="note" hidden></p>
+        </header>
+        <aside id="lc-panel">
+          <section id="lc-headline"></section>
+          <fieldset id="lc-layers"><legend data-t="layers"></legend><div></div></fieldset>
+          <fieldset id="lc-overlays"><legend data-t="overlays"></legend><div></div></fieldset>
+          <section id="lc-gaps" hidden></section>
+          <details id="lc-facts" open><summary data-t="facts"></summary><dl></dl></details>
+        </aside>
+        <main class="folium-map" id="{{ this.get_name() }}" aria-busy="true"></main>
+        <section id="lc-legend" data-label="legend"></section>
+        <section id="lc-readout" data-label="readout" hidden></section>
+        <svg id="lc-north" viewBox="0 0 24 34" role="img" aria-label="N"><path d="M12 1 20 22 12 17 4 22Z"/>
+          <text x="12" y="33" text-anchor="middle">N</text></svg>
+        <footer id="lc-foot"></footer>
+        {% endmacro %}
+        {% macro script(this, kwargs) %}
+        const {{ this.get_name() }} = L.map({{ this.get_name()|tojson }}, {
+          ...{{ this.options|tojson }},
+          // Four zoom steps to a doubling, so that an area fits its window well and tiles stay unscaled.
+          crs: L.extend({}, L.CRS.EPSG3857, {scale: (z) => 256 * 2 ** (z / 4), zoom: (s) => 4 * Math.log2(s / 256)}),
+        }).fitBounds({{ this.bounds|tojson }}, {animate: false});
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, bounds: list[list[float]]) -> None:
+        super().__init__(tiles=None)
+        self.bounds = bounds
+        off = dict.fromkeys(("attributionControl", "fadeAnimation", "zoomControl"), False)
+        self.options = {**off, "minZoom": 20, "maxZoom": 72, "wheelPxPerZoomLevel": 15, "zoomDelta": 4}
+
+
+class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
+    """The scene and the program that draws it."""
+
+    _template = Template(
+        """
+        {% macro html(this, kwargs) %}
+        <script type="application/json" id="lc-scene">slot:data</script>
+        {% endmacro %}
+        {% macro script(this, kwargs) %}
+        (slot:program)({{ this._parent.get_name() }});
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
+        self._name = "Canvas"
+
+
+def _walk(element: Element) -> Iterator[Element]:
+    """Yield the element and all below it in tree order."""
+    yield element
+    for child in element._children.values():  # noqa: SLF001  nor to list its children
+        yield from _walk(child)
+
+
+def _inline_images(css: str, images: Any) -> str:
+    """Replace the images a style sheet asks for by their bytes."""
+
+    def data(match: re.Match[str]) -> str:
+        return f"url(data:image/png;base64,{base64.b64encode((images / match[1]).read_bytes()).decode()})"
+
+    return re.sub(r"url\(images/([\w.-]+\.png)\)", data, css)
+
+
+def _expect(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    """Raise when an array has another shape than the cells ask for."""
+    if np.shape(array) != shape:
+        msg = f"{name} has shape {np.shape(array)}, expected {shape}"
+        raise ValueError(msg)
+
+
+def pack(values: ArrayLike, *, delta: bool = True) -> dict[str, Any]:
+    """Return integers as the page opens them: differences, zigzag, byte planes, gzip, base64.
+
+    Each value (with ``delta`` each difference to the value before, small where neighbours are alike) must fit in 31
+    bits and a sign. The result has the number ``n`` of values, their ``width`` in bytes, ``delta``, and ``zip``.
+    """
+    numbers = np.asarray(values, dtype=np.int64).ravel()
+    if delta:
+        numbers = np.diff(numbers, prepend=0)
+    folded = (numbers << 1) ^ (numbers >> 63)
+    top = int(folded.max(initial=0))
+    if top >= 1 << 32:
+        msg = f"a value needs more than 32 bits: {top}"
+        raise ValueError(msg)
+    width = max(1, (top.bit_length() + 7) // 8)
+    planes = folded.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :width].T
+    blob = gzip.compress(np.ascontiguousarray(planes).tobytes(), 6, mtime=0)
+    return {"n": numbers.size, "width": width, "delta": int(delta), "zip": base64.b64encode(blob).decode()}
+
+
+def _degrees(xy: NDArray[np.float64], step: float) -> NDArray[np.int64]:
+    """Return lon/lat in whole steps."""
+    return np.rint(np.asarray(xy, dtype=np.float64) / step).astype(np.int64)
+
+
+def _points(xy: NDArray[np.float64], step: float = _COARSE_DEG) -> dict[str, Any]:
+    """Pack lon/lat in whole steps."""
+    lon, lat = _degrees(np.asarray(xy).reshape(-1, 2), step).T
+    return {"step": step, "x": pack(lon), "y": pack(lat)}
+
+
+def _paths(xy: NDArray[np.float64], points: ArrayLike, lines: ArrayLike, step: float = _COARSE_DEG) -> dict[str, Any]:
+    """Pack many lines or rings: their points, how many points a line has, how many lines a shape has."""
+    return {**_points(xy, step), "points": pack(points, delta=False), "lines": pack(lines, delta=False)}
+
+
+def _outlines(shapes: Sequence[Sequence[Ring]], step: float = _COARSE_DEG) -> dict[str, Any]:
+    """Pack polygons."""
+    rings = [np.asarray(ring, dtype=np.float64).reshape(-1, 2) for shape in shapes for ring in shape]
+    xy = np.concatenate([*rings, np.empty((0, 2))])
+    return _paths(xy, [len(ring) for ring in rings], [len(shape) for shape in shapes], step)
+
+
+def _shapes(shapes: Shapes) -> dict[str, Any]:
+    """Pack named polygons, each with a place for its label."""
+    return {
+        "paths": _outlines(shapes.rings),
+        "names": list(shapes.names),
+        "names_zh": list(shapes.names_zh),
+        "labels": [_label_point(rings) for rings in shapes.rings] if len(shapes.names) else [],
+    }
+
+
+def _label_point(rings: Sequence[Ring]) -> list[float]:
+    """Return [lat, lon] in the middle of the widest stretch inside the shape at half its height."""
+    y = (min(r[:, 1].min() for r in rings) + max(r[:, 1].max() for r in rings)) / 2.0
+    crossings: list[float] = []
+    for ring in rings:
+        a, b = np.asarray(ring), np.roll(ring, -1, axis=0)
+        hit = (a[:, 1] <= y) != (b[:, 1] <= y)
+        a, b = a[hit], b[hit]
+        crossings += (a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])).tolist()
+    crossings.sort()
+    inside = list(zip(crossings[::2], crossings[1::2], strict=False))
+    left, right = max(inside, key=lambda pair: pair[1] - pair[0], default=(rings[0][0, 0], rings[0][0, 0]))
+    return [round(float(y), 6), round(float(left + right) / 2.0, 6)]
+
+
+def _payload(scene: Scene) -> dict[str, Any]:
+    """Return everything the page needs, as JSON values."""
+    facilities, streets = scene.facilities, scene.streets
+    plain = ("kind", "title", "title_zh", "lang", "notice", "notice_zh", "data_date", "cutoff_s", "cutoff_m")
+    return {
+        **{name: getattr(scene, name) for name in plain},
+        **{
+            name: list(getattr(scene, name)) for name in ("attribution", "headline", "headline_zh", "facts", "facts_zh")
+        },
+        "words": WORDS,
+        "bounds": _bounds(scene),
+        "cells": _cells(scene.cells),
+        "services": [_service(service, scene) for service in scene.services],
+        "layers": list(_layers(scene)),
+        "streets": streets
+        and {
+            **_paths(streets.xy, np.diff(streets.offsets), np.ones(len(streets.rank), dtype=np.int64)),
+            "rank": pack(streets.rank, delta=False),
+        },
+        "water": _shapes(scene.water),
+        "zones": _shapes(scene.zones),
+        "overlays": _shapes(scene.overlays),
+        "facilities": facilities
+        and {
+            **_points(np.stack([facilities.lon, facilities.lat], axis=1)),
+            "service": pack(facilities.service, delta=False),
+            "planned": pack(facilities.planned, delta=False),
+            "names": list(facilities.names),
+        },
+        "gaps": _gaps(scene),
+    }
+
+
+def _cells(cells: CellGrid) -> dict[str, Any]:
+    """Pack the cells: the first corner, and the others as seen from it, which hardly change from cell to cell."""
+    corners = _degrees(cells.quads, _FINE_DEG)
+    corners[:, 1:] -= corners[:, :1]
+    people = np.rint(np.nan_to_num(cells.population, nan=-0.1) * 10.0).astype(np.int64)
+    people[(people == 0) & (cells.population > 0)] = 1
+    matches = [re.fullmatch(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})", cell_id) for cell_id in cells.cell_ids]
+    ids: dict[str, Any] = {"list": list(cells.cell_ids)}
+    if all(matches):
+        rows_cols = np.array([(int(m[1]), int(m[2])) for m in matches if m], dtype=np.int64).reshape(-1, 2)
+        ids = {"row": pack(rows_cols[:, 0]), "col": pack(rows_cols[:, 1])}
+    return {
+        "n": len(cells.cell_ids),
+        "step": _FINE_DEG,
+        "corners": pack(corners.transpose(1, 2, 0)),
+        "tenths": pack(people, delta=False),
+        "zone": pack(cells.zone),
+        "status": pack(cells.status),
+        "ids": ids,
+    }
+
+
+def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
+    """Pack one service; costs are rounded up, so that none falls into a better class than it belongs to."""
+    limits = _service_limits(service, scene)
+    quantum = 1.0 if all(limit == int(limit) for limit in limits) else 1.0 / 32.0
+    values = np.asarray(service.values, dtype=np.float64)
+    steps = np.where(np.isfinite(values), np.ceil(np.nan_to_num(values, posinf=0.0) / quantum), -1.0)
+    return {
+        **{name: getattr(service, name) for name in ("key", "title", "title_zh", "unit", "threshold", "cost")},
+        "quantum": quantum,
+        "values": pack(steps),
+        "met": pack(service.met),
+        "count": pack(service.count),
+    }
+
+
+def _service_limits(service: ServiceLayer, scene: Scene) -> list[float]:
+    """Return the upper class limits: round figures up to the cutoff, and always the standard itself."""
+    cutoff = scene.cutoff_s if service.unit == "s" else scene.cutoff_m
+    limits = {limit for limit in _LIMITS[service.unit] if limit < cutoff} | {float(service.threshold), float(cutoff)}
+    return sorted(limits)
+
+
+def _layers(scene: Scene) -> Iterator[dict[str, Any]]:
+    """Yield the switchable layers: class limits, colours, and the people of every class."""
+    cells, n = scene.cells, len(scene.services)
+    ok = cells.status == OK
+    met = np.array([service.met for service in scene.services], dtype=np.int8).reshape(n, len(ok))
+    unmet = (met == 0).sum(axis=0)
+    # A cell with something unknown is never called "all met"; what is known to be missing still counts.
+    judged = ok & ((unmet > 0) | (n > 0) & (met >= 0).all(axis=0))
+    if scene.kind == "gaps":
+        yield _layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, cells)
+        for i in range(n):
+            yield _layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), cells)
+        return
+    limits = [limit for limit in _UNMET_LIMITS if limit < n]
+    yield _layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, cells)
+    for i, service in enumerate(scene.services):
+        bounds = _service_limits(service, scene)
+        standard = bounds.index(service.threshold)
+        colours = _ramp(_MET, standard + 1) + _ramp(_UNMET, len(bounds) - standard)
+        values = np.where(np.isfinite(service.values), service.values, np.inf)
+        yield _layer("service", i, bounds, colours, values, ok & (service.met >= 0), cells) | {"standard": standard}
+    known = np.isfinite(cells.population)
+    if known.any():
+        breaks = _breaks(cells.population[known], 5)
+        colours = _ramp(_PEOPLE, len(breaks) + 1)
+        yield _layer("people", -1, breaks, colours, np.nan_to_num(cells.population), known, cells)
+
+
+def _layer(
+    kind: str,
+    service: int,
+    limits: Sequence[float],
+    colours: Sequence[str],
+    values: NDArray[Any],
+    judged: NDArray[np.bool_],
+    cells: CellGrid,
+) -> dict[str, Any]:
+    """Return one layer; class ``i`` holds the values up to ``limits[i]``, the last class all beyond."""
+    n = len(limits) + 1
+    position = np.where(judged, np.searchsorted(np.asarray(limits, dtype=np.float64), values, side="left"), n)
+    # Counted in 1/1024 person, so that the sum does not depend on the order of the cells.
+    people = np.rint(np.nan_to_num(cells.population) * 1024.0)
+    return {
+        "kind": kind,
+        "service": service,
+        "limits": list(limits),
+        "colours": list(colours),
+        "cells": np.bincount(position, minlength=n + 1).tolist(),
+        "people": (np.bincount(position, weights=people, minlength=n + 1) / 1024.0).tolist()
+        if np.isfinite(cells.population).any()
+        else None,
+    }
+
+
+def _gaps(scene: Scene) -> dict[str, Any]:
+    """Pack the gap clusters and the classes of their people."""
+    place = {service.key: i for i, service in enumerate(scene.services)}
+    people = np.array([gap.people for gap in scene.gaps if gap.people is not None], dtype=np.float64)
+    breaks = _breaks(people, 4) if people.size else []
+    return {
+        "paths": _outlines([gap.rings for gap in scene.gaps], _FINE_DEG),
+        "limits": breaks,
+        "colours": _ramp(_UNMET, len(breaks) + 1),
+        "rows": [
+            {"service": place[gap.service]}
+            | {key: getattr(gap, key) for key in ("people", "area_m2", "worst", "cause", "cause_zh", "zone")}
+            for gap in scene.gaps
+        ],
+    }
+
+
+def _breaks(values: NDArray[np.float64], most: int) -> list[float]:
+    """Return at most ``most`` round class limits that split the values into groups of similar size."""
+    wanted = np.quantile(values, np.arange(1, most + 1) / (most + 1))
+    nice = {factor * 10.0**power for power in range(8) for factor in (1, 2, 5)}
+    found = {min(nice, key=lambda number: abs(math.log(number / max(float(value), 0.5)))) for value in wanted}
+    return sorted(limit for limit in found if limit < values.max(initial=0.0))
+
+
+def _ramp(anchors: Sequence[str], n: int) -> list[str]:
+    """Return ``n`` colours evenly along the anchors (a single one is taken from the middle)."""
+    rgb = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in anchors], dtype=np.float64)
+    at = np.linspace(0.0, len(anchors) - 1.0, n) if n > 1 else np.array([(len(anchors) - 1) / 2.0][:n])
+    mixed = np.stack([np.interp(at, np.arange(len(anchors)), rgb[:, band]) for band in range(3)], axis=1)
+    return ["#" + "".join(f"{int(value + 0.5):02x}" for value in colour) for colour in mixed]
+
+
+def _bounds(scene: Scene) -> list[list[float]]:
+    """Return [[south, west], [north, east]] of the zones, else of the cells, else of the world."""
+    parts = [np.asarray(ring).reshape(-1, 2) for rings in scene.zones.rings for ring in rings]
+    points = np.concatenate(parts or [scene.cells.quads.reshape(-1, 2), np.empty((0, 2))])
+    if not len(points):
+        return [[-60.0, -180.0], [75.0, 180.0]]
+    (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
+    return [[float(south), float(west)], [float(north), float(east)]]
+
+
+# fmt: off
+#: Every fixed text of the page, English and Chinese.
+WORDS: dict[str, tuple[str, str]] = {
+    "other_language": ("中文", "English"), "switch_language": ("切换到中文", "Switch to English"), "map": (
+    "Map of residential cells. Arrow keys move it, plus and minus zoom, Enter reads the cell in its middle.",
+    "居住网格地图。方向键移动，加减键缩放，回车键读取中心网格。", ),
+    "layers": ("What the cells show", "网格显示内容"), "overlays": ("Also on the map", "叠加显示"),
+    "facts": ("How this was measured", "计算口径"), "legend": ("Legend", "图例"), "readout": ("Cell", "网格"),
+    "unmet": ("Unmet needs", "未满足的需求数"),
+    "unmet_note": ("Number of services not within their standard", "未在标准范围内的服务数量"),
+    "all_services": ("All services", "全部服务"), "people": ("Residents per cell", "每格居民数"),
+    "service_note": ("Walk to the nearest", "步行至最近设施"),
+    "gap_note": ("Cells under the clusters", "缺口片区下的网格"), "standard": ("standard: {0}", "标准：{0}"),
+    "met": ("met", "达标"), "not_met": ("not met", "未达标"), "not_known": ("not known", "未知"),
+    "all_met": ("all needs met", "全部满足"), "some_unmet": ("some need unmet", "存在未满足需求"),
+    "n_unmet": ("{0} unmet", "{0} 项未满足"), "no_verdict": ("no verdict (hatched)", "未判定（斜线）"),
+    "min": ("min", "分钟"), "m": ("m", "米"), "residents": ("Residents", "居民"), "share": ("Share", "占比"),
+    "n_cells": ("Cells", "网格数"), "total": ("total", "合计"),
+    "unknown_people": ("Cells with unknown population count as 0 people here.", "人口未知的网格在此按 0 计。"),
+    "streets": ("Streets and paths", "道路与步道"), "water": ("Water", "水域"), "zones": ("Zones", "分区"),
+    "other_areas": ("Other outlines", "其他范围"),
+    "facilities": ("Facilities (of all services: zoom in)", "设施（全部服务：请放大）"),
+    "planned": ("planned", "规划"), "gaps": ("Gap clusters", "缺口片区"),
+    "gap_classes": ("Residents of a cluster", "片区居民数"), "n_clusters": ("Clusters", "片区数"),
+    "gap_table": ("Gap clusters: {0} of {1}", "缺口片区：显示 {0} / {1}"),
+    "gap_hint": ("Choose a row to zoom to it; choose a heading to sort.", "点击行可缩放至该片区；点击表头可排序。"),
+    "no_gaps": ("No gap clusters.", "没有缺口片区。"), "service": ("Service", "服务"), "worst": ("Farthest", "最远"),
+    "area": ("Area", "面积"), "ha": ("ha", "公顷"), "zone": ("Zone", "分区"), "none": ("none", "无"),
+    "cause": ("Cause", "原因"), "missing": ("Missing", "缺少"), "unjudged": ("Not known", "未知项"),
+    "walk": ("Nearest", "最近"), "verdict": ("Verdict", "结论"), "within": ("Within standard", "标准内数量"),
+    "status_1": ("Too far from any path to be joined to the network", "距离路网过远，无法接入"),
+    "status_2": ("Outside the data", "位于数据范围之外"),
+    "status_3": ("At the edge of the data: the answer may lie outside it", "位于数据边缘：结果可能受范围外设施影响"),
+    "hint": ("Point at a cell to read it, click to keep it.", "指向网格查看，点击固定。"), "unpin": ("Close", "关闭"),
+    "zoom_in": ("Zoom in", "放大"), "zoom_out": ("Zoom out", "缩小"), "fit": ("Show the whole area", "显示全部范围"),
+    "data_date": ("Data of {0}", "数据日期：{0}"), "too_old": (
+    "This browser cannot open the data in this file; one from 2023 or later can.",
+    "此浏览器无法读取文件中的数据，请使用 2023 年以后的浏览器。", ),
+}
+# fmt: on

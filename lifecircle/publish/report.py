@@ -1,0 +1,504 @@
+"""The pages reviewers open: what they say, in which order, and beside which assumptions."""
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
+from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
+from lifecircle.assess.gaps import CAUSES, Gaps
+from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
+from lifecircle.model.cells import PEOPLE, STATUS
+from lifecircle.profiles import TICKS
+from lifecircle.publish import maps
+
+CAUSES_ZH = {
+    "near_miss": "最近设施超出标准不足 20%",
+    "severed": "直线距离内有设施，但步行无法在标准内到达",
+    "none_near": "直线距离内也没有设施",
+}
+_MAIN_ROADS = frozenset(
+    ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
+)
+_STREETS = frozenset(["residential", "unclassified", "living_street", "road", "service", "pedestrian"])
+_WIDTH = 1100  # pixels of the overview picture
+_UNMET = ((0, "#0b5f59"), (1, "#fce3a6"), (2, "#f0a04b"), (4, "#c2571a"), (6, "#6e230b"))
+_NOT_JUDGED = "#9a9a9a"
+
+
+@dataclass(frozen=True)
+class About:
+    """What must stand beside any figure.
+
+    Attributes
+    ----------
+    notice, notice_zh : str
+        Words that stay on every page (such as "a model, not survey data"); empty for real data.
+    attribution : tuple of str
+    sloped : bool
+        Whether an elevation raster was given, so that walks may climb.
+    data_date : str
+        ISO 8601 date of the data; empty where nobody knows.
+    """
+
+    name: str
+    title: str
+    title_zh: str
+    notice: str
+    notice_zh: str
+    attribution: tuple[str, ...]
+    data_date: str
+    snap_limit_m: float
+    sloped: bool
+
+    @property
+    def stamp(self) -> str:
+        """The data's date as a time stamp, for formats that must hold one."""
+        return (
+            f"{self.data_date[:10]}T00:00:00.000Z"
+            if len(self.data_date) >= len("2000-01-01")
+            else "1970-01-01T00:00:00.000Z"
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """An HTML page that shows itself in a notebook."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return f'<iframe srcdoc="{escape(self.text)}" style="width:100%;height:640px;border:0"></iframe>'
+
+
+def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
+    """Lines of the method: English label and text, Chinese label and text."""
+    people = coverage.cells.people is not None
+    lanes = coverage.lanes
+    lines = [
+        (
+            "Mode", "walking on the street network, from each cell's centre to the nearest entrance",
+            "方式", "沿路网步行，从格网中心到最近的设施入口",
+        ),
+    ]  # fmt: skip
+    for name, profile in coverage.profiles.items():
+        if profile.speed_mps is None:
+            lines.append(("Cost", f"{name}: metres on the network", "成本", f"{profile.title_zh}（米）"))
+        else:
+            speed = profile.speed_mps
+            slope = ", slower uphill (Tobler)" if profile.slope == "tobler" and about.sloped else ", all walks level"
+            lines.append(
+                (
+                    "Walker", f"{profile.title}, {speed.value:g} m/s{slope} ({speed.status}; {speed.source})",
+                    "步行者", f"{profile.title_zh}，{speed.value:g} m/s",
+                )
+            )  # fmt: skip
+    for key, service in coverage.standard.services.items():
+        unit = coverage.unit_of(key)
+        near = limit_text(service.threshold.value, unit)
+        lines.append((service.title, f"within {near} ({service.profile})", service.title_zh, f"{near} 以内"))
+    base = (
+        "people living in the zone (population raster)"
+        if people
+        else "residential cells in the zone: no population is known"
+    )
+    base_zh = "区内居住人口（人口栅格）" if people else "区内居住格网（无人口数据）"
+    searched = ", ".join(
+        f"{limit_text(lane.cutoff / TICKS, lane.unit)} ({name})" for name, lane in lanes.items()
+    )
+    lines += [
+        ("Standard", f"{coverage.standard.title}; {coverage.standard.source}", "标准", coverage.standard.title_zh),
+        ("Denominator", f"all {base}; those who could not be judged stay in it", "分母", f"全部{base_zh}，无法判定者计入分母"),
+        ("Searched to", searched, "搜索范围", searched),
+        ("Joining", f"to the nearest point of a path within {about.snap_limit_m:g} m, the way there charged", "接入", f"{about.snap_limit_m:g} 米内最近路径点，计入步行"),
+        ("Private ways", "may be walked by anybody in this run: gates are not judged yet", "私有道路", "本次视为可通行：尚未判定门禁"),
+        ("Facilities of", str(coverage.year) if coverage.year else "today", "设施年份", str(coverage.year or "现状")),
+    ]  # fmt: skip
+    return lines
+
+
+def headline(coverage: Coverage) -> list[tuple[str, str]]:
+    """Sentences that say the result, in English and Chinese: the region first, then each zone and overlay."""
+    measure = "people" if coverage.cells.people is not None else "cells"
+    names = {"region": ("The region", "全区")}
+    for zone in (*coverage.cells.region.zones, *coverage.cells.region.overlays):
+        names[zone.key] = (zone.name, zone.name_zh)
+    n = len(coverage.keys)
+    out = []
+    figures = [f for f in coverage.figures() if f.service == ALL and f.measure == measure]
+    only = len(coverage.cells.region.zones) == 1
+    for figure in figures:
+        if figure.kind == "zone" and only:
+            continue
+        name, name_zh = names[figure.zone]
+        if not figure.total:
+            out.append((f"{name}: no residents.", f"{name_zh}：无居民。"))
+            continue
+        amount, total = people_text(figure.met), people_text(figure.total)
+        what, what_zh = ("people", "人") if measure == "people" else ("residential cells", "个居住格网")
+        share = share_text(figure.met, figure.total)
+        doubt = f"; {people_text(figure.unknown)} could not be judged" if figure.unknown else ""
+        doubt_zh = f"；{people_text(figure.unknown)}{what_zh}无法判定" if figure.unknown else ""
+        out.append(
+            (
+                f"{name}: {share} of {total} {what} ({amount}) have all {n} services within their thresholds{doubt}.",
+                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）可在标准内步行到达全部 {n} 类服务{doubt_zh}。",
+            )
+        )
+    return out
+
+
+def coverage_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
+    """Return the coverage map as one self-contained HTML text."""
+    return maps.render(_scene("coverage", coverage, gaps, about, water))
+
+
+def gaps_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
+    """Return the gap map as one self-contained HTML text."""
+    return maps.render(_scene("gaps", coverage, gaps, about, water))
+
+
+def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> maps.Scene:
+    cells, region, network = coverage.cells, coverage.cells.region, coverage.network
+    n = len(cells)
+    lonlat = np.stack(region.to_lonlat.transform(cells.corners[..., 0], cells.corners[..., 1]), axis=-1)
+    judged = coverage.met[0] != UNKNOWN
+    services = [
+        maps.ServiceLayer(
+            key=key,
+            title=service.title,
+            title_zh=service.title_zh,
+            unit=coverage.unit_of(key),  # type: ignore[arg-type]
+            threshold=service.threshold.value,
+            cost=service.profile,
+            values=np.where(np.isfinite(coverage.ticks[ix]), coverage.ticks[ix] / TICKS, np.nan).astype(np.float32),
+            met=coverage.met[ix],
+            count=np.where(judged, coverage.count[ix], -1).astype(np.int32),
+        )
+        for ix, (key, service) in enumerate(coverage.standard.services.items())
+    ]
+    lanes = coverage.lanes.values()
+    said = method(coverage, about)
+    lines = headline(coverage)
+    zone_name = {zone.key: zone.name for zone in region.zones}
+    return maps.Scene(
+        kind=kind,
+        title=about.title,
+        title_zh=about.title_zh,
+        notice=about.notice or None,
+        notice_zh=about.notice_zh or None,
+        attribution=about.attribution,
+        data_date=about.data_date or "unknown",
+        cutoff_s=max((lane.cutoff / TICKS for lane in lanes if lane.unit == "s"), default=1800.0),
+        cutoff_m=max((lane.cutoff / TICKS for lane in lanes if lane.unit == "m"), default=2000.0),
+        cells=maps.CellGrid(
+            quads=lonlat,
+            population=np.full(n, np.nan) if cells.people is None else cells.people / PEOPLE,
+            zone=cells.zone,
+            cell_ids=cells.cell_id.tolist(),
+            status=cells.status,
+        ),
+        services=services,
+        streets=maps.Streets(xy=np.column_stack([network.lon, network.lat]), offsets=network.offsets, rank=_rank(network.kind)),
+        water=_shapes([(shape, "", "") for shape in water]),
+        zones=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.zones]),
+        overlays=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.overlays]),
+        facilities=_facility_points(coverage),
+        gaps=[
+            maps.Gap(
+                service=gap.service, people=gap.people, area_m2=float(gap.area_m2), worst=gap.worst,
+                cause=CAUSES[gap.cause], cause_zh=CAUSES_ZH[gap.cause], zone=zone_name[gap.zone],
+                rings=_rings(region.unproject(gap.geometry)),
+            )
+            for gap in gaps.clusters
+        ] if kind == "gaps" else (),
+        facts=[(label, text) for label, text, _, _ in said],
+        facts_zh=[(label, text) for _, _, label, text in said],
+        headline=[english for english, _ in lines],
+        headline_zh=[chinese for _, chinese in lines],
+    )  # fmt: skip
+
+
+def _rank(kind: NDArray[np.object_]) -> NDArray[np.uint8]:
+    values, inverse = np.unique(kind.astype(str), return_inverse=True)
+    rank = [0 if value in _MAIN_ROADS else 1 if value in _STREETS else 2 for value in values.tolist()]
+    return np.array(rank, dtype=np.uint8)[inverse]
+
+
+def _shapes(named: list[tuple[Any, str, str]]) -> maps.Shapes:
+    return maps.Shapes(
+        rings=[_rings(shape) for shape, _, _ in named],
+        names=[name for _, name, _ in named],
+        names_zh=[name for _, _, name in named],
+    )
+
+
+def _rings(shape: Any) -> list[NDArray[np.float64]]:
+    rings = shapely.get_rings([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])
+    return [shapely.get_coordinates(ring) for ring in rings]
+
+
+def _facility_points(coverage: Coverage) -> maps.Facilities:
+    facilities = coverage.facilities
+    row = np.array([ix for ix, served in enumerate(facilities.services) for _ in served], dtype=np.int64)
+    service = np.array([s for served in facilities.services for s in served], dtype=np.int16)
+    points = facilities.points[row]
+    lon, lat = facilities.region.to_lonlat.transform(shapely.get_x(points), shapely.get_y(points))
+    return maps.Facilities(
+        lon=np.asarray(lon), lat=np.asarray(lat), service=service, names=facilities.name[row].tolist(),
+        planned=np.zeros(len(row), dtype=bool),
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------- the report
+
+
+def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
+    """Return the report as one self-contained HTML text without scripts."""
+    measure = "people" if coverage.cells.people is not None else "cells"
+    figures = [figure for figure in coverage.figures() if figure.measure == measure]
+    banner = (
+        f'<p class="notice" role="note">{escape(about.notice)}<br>{escape(about.notice_zh)}</p>' if about.notice else ""
+    )
+    lines = "".join(f"<li>{escape(en)}<br><span lang=zh>{escape(zh)}</span></li>" for en, zh in headline(coverage))
+    body = [
+        f"<h1>{escape(about.title)}</h1>",
+        f"<p class=zh lang=zh>{escape(about.title_zh)}</p>" if about.title_zh != about.title else "",
+        banner,
+        f"<section><h2>Is the life circle complete? · 生活圈是否完整？</h2><ul class=lead>{lines}</ul>",
+        '<p class=links><a href="coverage.html">Coverage map · 覆盖图</a><a href="gaps.html">Gap map · 缺口图</a></p></section>',
+        _overview(coverage, water),
+        f"<section><h2>Coverage by zone and service · 分区覆盖</h2>{_zone_table(coverage, figures, measure)}</section>",
+        f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
+        f"<section><h2>Data · 数据</h2>{_data_table(coverage)}</section>",
+        f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
+        f"<section><h2>Files · 文件</h2>{_file_list()}</section>",
+        "<footer><p>" + "<br>".join(escape(line) for line in about.attribution) + "</p>"
+        f"<p>Data of {escape(about.data_date or 'unknown date')}. Made by lifecircle.</p></footer>",
+    ]
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(about.title)}: life circle</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+        + "\n".join(part for part in body if part)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+_STYLE = """
+:root{color-scheme:light}
+body{margin:0;font:16px/1.5 system-ui,"Noto Sans CJK SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif;color:#1d2528;background:#f6f7f5}
+main{max-width:72rem;margin:0 auto;padding:1.5rem clamp(1rem,4vw,3rem);background:#fff}
+h1{margin:0;font-size:1.9rem;line-height:1.2}h2{margin:2rem 0 .6rem;font-size:1.2rem}
+.zh,[lang=zh]{color:#4d585c}.notice{border-left:.4rem solid #c2571a;background:#fdf1e4;padding:.6rem 1rem;font-weight:600}
+.lead{padding-left:1.2rem}.lead li:first-child{font-size:1.15rem;font-weight:600}
+.links a{display:inline-block;margin:0 .8rem .5rem 0;padding:.5rem 1rem;border:1px solid #0b5f59;border-radius:.3rem;color:#0b5f59}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.88rem}
+th,td{padding:.3rem .55rem;border-bottom:1px solid #d8dddb;text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}small{color:#4d585c}
+.bar{display:block;height:.35rem;background:#e3e7e5;margin-top:.15rem;min-width:4rem}.bar i{display:block;height:100%;background:#0b5f59}
+figure{margin:1rem 0}figure svg{width:100%;height:auto;border:1px solid #d8dddb;background:#fbfbf9}
+.key span{display:inline-block;margin-right:1rem;white-space:nowrap}.key i{display:inline-block;width:1rem;height:1rem;margin-right:.35rem;vertical-align:-.15rem;border:1px solid #777}
+footer{margin-top:2.5rem;border-top:1px solid #d8dddb;color:#4d585c;font-size:.85rem}
+@media print{main{max-width:none;padding:0}.links{display:none}section,figure{break-inside:avoid-page}}
+"""
+
+
+def _zone_table(coverage: Coverage, figures: list[Figure], measure: str) -> str:
+    region = coverage.cells.region
+    places = [("region", "Region · 全区")]
+    places += [(zone.key, f"{zone.name} · {zone.name_zh}" if zone.name != zone.name_zh else zone.name)
+               for zone in (*region.zones, *region.overlays)]  # fmt: skip
+    if len(region.zones) == 1:
+        places = [place for place in places if place[0] != region.zones[0].key]
+    titles = {key: (service.title, service.title_zh) for key, service in coverage.standard.services.items()}
+    titles[ALL] = ("All services", "全部")
+    by = {(figure.zone, figure.service): figure for figure in figures}
+    head = "".join(
+        f"<th class=n scope=col>{escape(a)}<br><span lang=zh>{escape(b)}</span></th>" for a, b in titles.values()
+    )
+    rows = []
+    for place, name in places:
+        cells = []
+        for key in titles:
+            figure = by[place, key]
+            share = figure.share
+            bar = "" if share is None else f'<span class=bar><i style="width:{100 * share:.1f}%"></i></span>'
+            doubt = f"<br>{people_text(figure.unknown)} unknown" if figure.unknown else ""
+            parts = (
+                f"<small>{people_text(figure.met)}<br>of {people_text(figure.total)}{doubt}</small>"
+                if figure.total
+                else ""
+            )
+            cells.append(f"<td class=n>{escape(share_text(figure.met, figure.total))}{bar}{parts}</td>")
+        rows.append(f"<tr><th scope=row>{escape(name)}</th>{''.join(cells)}</tr>")
+    what = "people" if measure == "people" else "residential cells (no population is known)"
+    return (
+        f"<p>Share of {what} whose walk to the nearest facility keeps to the threshold; thresholds and mode under Method."
+        " Zones add up to the region, overlays are further views of it.</p>"
+        f"<div class=scroll><table><thead><tr><th scope=col>Zone</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _gap_table(coverage: Coverage, gaps: Gaps) -> str:
+    if not gaps.clusters:
+        return "<p>None: every judged cell has every service.</p>"
+    names = {zone.key: zone.name for zone in coverage.cells.region.zones}
+    rows = []
+    for gap in sorted(gaps.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]:
+        unit = coverage.unit_of(gap.service)
+        cutoff = coverage.lanes[coverage.cost_of(gap.service)].cutoff / TICKS
+        lon, lat = coverage.cells.region.to_lonlat.transform(
+            *shapely.get_coordinates(gap.geometry.representative_point())[0]
+        )
+        rows.append(
+            f"<tr><td>{escape(coverage.standard.services[gap.service].title)}</td><td class=n>{people_text(gap.people)}</td>"
+            f"<td class=n>{gap.area_m2 / 1e6:.2f}</td><td class=n>{escape(cost_text(gap.worst, unit, cutoff))}</td>"
+            f"<td>{escape(names[gap.zone])}<br><small>{lon:.4f}, {lat:.4f}</small></td>"
+            f"<td>Mostly: {escape(CAUSES[gap.cause])}<br><span lang=zh>{escape(CAUSES_ZH[gap.cause])}</span></td></tr>"
+        )
+    head = "<tr><th>Service</th><th class=n>People</th><th class=n>km²</th><th class=n>Longest walk</th><th>Where</th><th>Cause</th></tr>"
+    return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
+def _data_table(coverage: Coverage) -> str:
+    cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
+    unjoined = len(facilities) - len(np.unique(facilities.joins.place))
+    size = f"{network.n_nodes:,} nodes, {network.n_edges:,} edges, {network.length_m.sum() / 1000:,.0f} km"
+    squares = (
+        "" if cells.people is not None else " squares of 100 m over residential land and homes (no population raster)"
+    )
+    rows = [
+        ("Network", f"{size}, {int(network.component.max()) + 1:,} separate parts"),
+        ("Residential cells", f"{len(cells):,}{squares}"),
+        ("People", "unknown" if cells.people is None else f"{cells.people.sum() / PEOPLE:,.0f}"),
+    ]
+    for ix, name in enumerate(STATUS):
+        at = cells.status == ix
+        if ix and at.any():
+            who = "" if cells.people is None else f" with {people_text(int(cells.people[at].sum()) / PEOPLE)} people"
+            rows.append((f"Cells {name}", f"{int(at.sum()):,}{who}: no verdict"))
+    rows += [
+        (f"Facilities: {coverage.standard.services[key].title}", f"{count:,}")
+        for key, count in facilities.count().items()
+    ]
+    rows.append(("Facilities merged", f"{int(facilities.merged.sum()):,} further objects were the same place"))
+    rows.append(("Facilities without a path near", f"{unjoined:,}"))
+    return (
+        "<table>"
+        + "".join(f"<tr><th scope=row>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
+        + "</table>"
+    )
+
+
+def _method_table(coverage: Coverage, about: About) -> str:
+    rows = "".join(
+        f"<tr><th scope=row>{escape(label)}<br><span lang=zh>{escape(label_zh)}</span></th>"
+        f"<td>{escape(text)}<br><span lang=zh>{escape(text_zh)}</span></td></tr>"
+        for label, text, label_zh, text_zh in method(coverage, about)
+    )
+    return f"<table>{rows}</table>"
+
+
+def _file_list() -> str:
+    told = {
+        "cells.parquet": "every cell with its verdicts", "access.parquet": "how each cell joins the network",
+        "facilities.parquet": "facilities by service", "entrances.parquet": "where facilities are entered",
+        "network.parquet": "the walking network with its costs", "gaps.parquet": "clusters of unserved cells",
+        "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS",
+        "coverage.tif": "a band per service", "summary.json": "every figure of these pages", "manifest.json": "inputs, parameters, versions",
+    }  # fmt: skip
+    return "<ul>" + "".join(f'<li><a href="{name}">{name}</a>: {text}</li>' for name, text in told.items()) + "</ul>"
+
+
+def _overview(coverage: Coverage, water: list[Any]) -> str:
+    """Picture of the number of unmet needs: pixels in the metre CRS, with outlines drawn over them."""
+    cells, region = coverage.cells, coverage.cells.region
+    west, south, east, north = region.project(region.boundary).bounds
+    scale = (east - west) / _WIDTH
+    height = max(1, int(np.ceil((north - south) / scale)))
+    x = west + (np.arange(_WIDTH) + 0.5) * scale
+    y = north - (np.arange(height) + 0.5) * scale
+    gx, gy = np.meshgrid(x, y)
+    rx, ry = pyproj.Transformer.from_crs(region.crs, cells.crs, always_xy=True).transform(gx, gy)
+    column, row = ~cells.transform @ (rx, ry)  # type: ignore[operator]
+    column, row = np.floor(column).astype(int), np.floor(row).astype(int)
+    grid = np.full((cells.shape[0] + 1, cells.shape[1] + 1), -2, dtype=np.int16)
+    met_n = coverage.met_n
+    grid[cells.row - cells.origin[0], cells.column - cells.origin[1]] = np.where(
+        met_n < 0, -1, len(coverage.keys) - met_n
+    )
+    inside = (column >= 0) & (row >= 0) & (column < cells.shape[1]) & (row < cells.shape[0])
+    unmet = grid[np.where(inside, row, -1), np.where(inside, column, -1)]
+    rgba = np.zeros((4, height, _WIDTH), dtype=np.uint8)
+    for least, colour in (*_UNMET, (-1, _NOT_JUDGED)):
+        chosen = unmet >= least if least >= 0 else unmet == -1
+        rgba[:, chosen] = np.array([*bytes.fromhex(colour[1:]), 255], dtype=np.uint8)[:, None]
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="PNG",
+            width=_WIDTH,
+            height=height,
+            count=4,
+            dtype="uint8",
+            transform=Affine(scale, 0, west, 0, -scale, north),
+        ) as picture:
+            picture.write(rgba)
+        encoded = base64.b64encode(memory.read()).decode()
+
+    def path(shape: Any) -> str:
+        rings = [
+            shapely.get_coordinates(shapely.simplify(region.project(shapely.LinearRing(ring)), scale / 2))
+            for ring in _rings(shape)
+        ]
+        return "".join(
+            "M" + "L".join(f"{(px - west) / scale:.1f} {(north - py) / scale:.1f}" for px, py in ring) + "Z"
+            for ring in rings
+        )
+
+    roads = np.flatnonzero(_rank(coverage.network.kind) == 0)
+    lines = shapely.simplify(coverage.network.lines()[roads], scale) if len(roads) else []
+    drawn = "".join(
+        "M"
+        + "L".join(f"{(px - west) / scale:.1f} {(north - py) / scale:.1f}" for px, py in shapely.get_coordinates(line))
+        for line in lines
+    )
+    window = shapely.box(*region.boundary.bounds)
+    wet = [shapely.intersection(shape if shape.is_valid else shape.buffer(0), window) for shape in water]
+    wet_path = "".join(path(shape) for shape in wet if not shape.is_empty)
+    zones = "".join(
+        f'<path d="{path(zone.geometry)}" fill="none" stroke="#333" stroke-width="1.5"/>' for zone in region.zones
+    )
+    overlays = "".join(
+        f'<path d="{path(zone.geometry)}" fill="none" stroke="#333" stroke-width="1" stroke-dasharray="5 4"/>'
+        for zone in region.overlays
+    )
+    tops = [str(least) for least, _ in _UNMET]
+    labels = ["none unmet: complete"] + [
+        f"{low}–{int(high) - 1} unmet" if int(high) - 1 > int(low) else f"{low} unmet"
+        for low, high in zip(tops[1:], [*tops[2:], str(len(coverage.keys) + 1)], strict=True)
+        if int(low) <= len(coverage.keys)
+    ]
+    key = "".join(
+        f'<span><i style="background:{colour}"></i>{text}</span>'
+        for (_, colour), text in zip(_UNMET, labels, strict=False)
+    )
+    if (coverage.met == UNKNOWN).any():
+        key += f'<span><i style="background:{_NOT_JUDGED}"></i>not judged</span>'
+    shown = int((coverage.met == MET).all(axis=0).sum())
+    return (
+        f'<figure><svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Map of unmet needs: {shown:,} of {len(cells):,} cells have every service">'
+        f'<path d="{wet_path}" fill="#d3e4ee" fill-rule="evenodd"/>'
+        f'<image width="{_WIDTH}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{encoded}"/>'
+        f'<path d="{drawn}" fill="none" stroke="#8a8f8c" stroke-width=".6"/>{zones}{overlays}</svg>'
+        f"<figcaption class=key>Needs of the life circle unmet in each residential cell: {key}</figcaption></figure>"
+    )

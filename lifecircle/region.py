@@ -1,0 +1,265 @@
+"""Where: the boundary, its zones and overlays, and the one metre CRS everything is measured in."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from lifecircle.errors import CrsError, DataError
+
+WGS84 = pyproj.CRS.from_epsg(4326)
+GEOD = pyproj.Geod(ellps="WGS84")
+_PARTITION_TOLERANCE = 1e-6
+"""Share of the smaller zone two zones may overlap by: neighbours drawn from rounded coordinates do, a little."""
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A named part of the region: one of the partition, or an overlay.
+
+    Attributes
+    ----------
+    key : str
+        Stable ASCII-or-not identifier, unique among zones and overlays.
+    geometry : shapely polygon, lon/lat WGS84
+    """
+
+    key: str
+    name: str
+    name_zh: str
+    geometry: BaseGeometry
+
+
+@dataclass(frozen=True)
+class Region:
+    """The area examined.
+
+    Attributes
+    ----------
+    name : str
+    boundary : shapely polygon, lon/lat WGS84
+        The union of the zones.
+    zones : tuple of Zone
+        A partition: figures of the zones add up to the region's.
+    overlays : tuple of Zone
+        Any further areas figures are wanted for.
+    crs : pyproj.CRS
+        The region's metre CRS.
+    """
+
+    name: str
+    boundary: BaseGeometry
+    zones: tuple[Zone, ...]
+    overlays: tuple[Zone, ...]
+    crs: pyproj.CRS
+
+    def __post_init__(self) -> None:
+        if self.boundary.is_empty or self.boundary.area <= 0:
+            raise DataError(f"the boundary of {self.name!r} encloses no area; expected at least one polygon")
+        west, south, east, north = self.boundary.bounds
+        if not (-180 <= west <= east <= 180 and -90 <= south <= north <= 90):  # noqa: PLR2004
+            raise CrsError(
+                f"the boundary runs from {west:.1f}, {south:.1f} to {east:.1f}, {north:.1f}: "
+                "expected longitudes and latitudes in degrees (WGS84); reproject it to EPSG:4326"
+            )
+        keys = [zone.key for zone in (*self.zones, *self.overlays)]
+        if len(keys) != len(set(keys)):
+            double = sorted({key for key in keys if keys.count(key) > 1})
+            raise DataError(f"zone ids must be unique, these are not: {', '.join(double)}")
+        if self.crs.is_geographic or self.crs.axis_info[0].unit_name not in {"metre", "meter"}:
+            raise CrsError(f"{self.crs.to_string()} is not in metres; name a projected CRS such as EPSG:32651")
+
+    @classmethod
+    def from_bbox(cls, bbox: tuple[float, float, float, float], *, name: str, crs: str | None = None) -> "Region":
+        """Build a region of one zone from west, south, east, north in degrees.
+
+        Raises
+        ------
+        DataError
+            The box is empty or its corners are in the wrong order.
+        """
+        west, south, east, north = bbox
+        if not (west < east and south < north):
+            raise DataError(
+                f"the box {west:g},{south:g},{east:g},{north:g} is empty: "
+                "expected west,south,east,north with west < east and south < north"
+            )
+        zone = Zone("all", name, name, shapely.box(west, south, east, north))
+        return cls(name, zone.geometry, (zone,), (), _metre_crs(zone.geometry, crs))
+
+    @classmethod
+    def from_geojson(cls, path: str | Path, *, name: str | None = None, crs: str | None = None) -> "Region":
+        """Read a boundary file: GeoJSON in WGS84.
+
+        Every polygon feature is a zone of the partition unless its property ``role`` is ``overlay``. Properties
+        ``id``, ``name`` and ``name_zh`` are used where they are there.
+
+        Raises
+        ------
+        DataError
+            The file is missing, is no GeoJSON, holds no polygon, or its zones overlap.
+        CrsError
+            The file names another CRS than WGS84, or its numbers are not degrees.
+        """
+        path = Path(path)
+        features = _read_features(path)
+        zones: list[Zone] = []
+        overlays: list[Zone] = []
+        for number, feature in enumerate(features, start=1):
+            geometry = _polygon(feature, path)
+            if geometry is None:
+                continue
+            said = feature.get("properties") or {}
+            key = str(said.get("id") or said.get("name") or f"zone-{number}")
+            label = str(said.get("name") or key)
+            label_zh = str(said.get("name_zh") or said.get("name:zh") or label)
+            zone = Zone(key, label, label_zh, geometry)
+            (overlays if said.get("role") == "overlay" else zones).append(zone)
+        if not zones:
+            raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
+        if not all(math.isfinite(bound) for zone in zones for bound in zone.geometry.bounds):
+            raise DataError(f"{path} holds coordinates that are not finite numbers")
+        bounds = shapely.total_bounds([zone.geometry for zone in zones])
+        if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
+            raise CrsError(
+                f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
+                "reproject the file first"
+            )
+        _check_partition(zones, path)
+        boundary = shapely.union_all([zone.geometry for zone in zones])
+        return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
+
+    @property
+    def to_metres(self) -> pyproj.Transformer:
+        """Transformer from lon/lat to the region's CRS, x before y."""
+        return pyproj.Transformer.from_crs(WGS84, self.crs, always_xy=True)
+
+    @property
+    def to_lonlat(self) -> pyproj.Transformer:
+        """Transformer from the region's CRS to lon/lat, x before y."""
+        return pyproj.Transformer.from_crs(self.crs, WGS84, always_xy=True)
+
+    def project(self, geometry: Any) -> Any:
+        """Bring lon/lat geometries (one, or an array of them) into the region's CRS."""
+        return _transformed(geometry, self.to_metres)
+
+    def unproject(self, geometry: Any) -> Any:
+        """Bring geometries of the region's CRS back to lon/lat."""
+        return _transformed(geometry, self.to_lonlat)
+
+    def clip_bounds(self, buffer_m: float) -> tuple[float, float, float, float]:
+        """Lon/lat box around the boundary, grown by a buffer in metres on each side."""
+        west, south, east, north = self.boundary.bounds
+        middle = max(abs(south), abs(north))
+        d_lat = buffer_m / 110_574
+        d_lon = buffer_m / (111_320 * max(0.01, math.cos(math.radians(min(89.0, middle)))))
+        return west - d_lon, south - d_lat, east + d_lon, north + d_lat
+
+    @property
+    def area_m2(self) -> float:
+        """Geodesic area of the boundary, m²."""
+        return geodesic_area(self.boundary)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(zone.name)}</td><td>{escape(zone.name_zh)}</td><td>{kind}</td>"
+            f"<td>{geodesic_area(zone.geometry) / 1e6:.1f}</td></tr>"
+            for kind, group in (("zone", self.zones), ("overlay", self.overlays))
+            for zone in group
+        )
+        head = "<tr><th>name</th><th>名称</th><th>kind</th><th>km²</th></tr>"
+        return f"<p>Region {escape(self.name)}, {escape(self.crs.to_string())}</p><table>{head}{rows}</table>"
+
+
+def geodesic_area(geometry: BaseGeometry) -> float:
+    """Area of a lon/lat polygon on the WGS84 ellipsoid, m² (holes taken off, whatever the ring direction)."""
+    polygons = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
+    total = 0.0
+    for polygon in polygons:
+        total += abs(GEOD.geometry_area_perimeter(shapely.Polygon(polygon.exterior))[0])
+        total -= sum(abs(GEOD.geometry_area_perimeter(shapely.Polygon(ring))[0]) for ring in polygon.interiors)
+    return total
+
+
+def geodesic_length(
+    lon0: NDArray[np.float64], lat0: NDArray[np.float64], lon1: NDArray[np.float64], lat1: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance on the WGS84 ellipsoid between pairs of points, m."""
+    return np.asarray(GEOD.inv(lon0, lat0, lon1, lat1)[2], dtype=np.float64)
+
+
+def _transformed(geometry: Any, transformer: pyproj.Transformer) -> Any:
+    def move(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))
+
+    return shapely.transform(geometry, move)
+
+
+def _metre_crs(boundary: BaseGeometry, wanted: str | None) -> pyproj.CRS:
+    if wanted is not None:
+        try:
+            return pyproj.CRS.from_user_input(wanted)
+        except pyproj.exceptions.CRSError as error:
+            raise CrsError(f"{wanted!r} is no CRS; expected a name such as EPSG:32651") from error
+    centre = boundary.envelope.centroid
+    zone = min(60, int((centre.x + 180) // 6) + 1)
+    return pyproj.CRS.from_epsg((32600 if centre.y >= 0 else 32700) + zone)
+
+
+def _read_features(path: Path) -> list[dict[str, Any]]:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"cannot read the boundary file {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is not GeoJSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise DataError(f"{path} is not GeoJSON: expected an object with a type, got a {type(raw).__name__}")
+    stated = (raw.get("crs") or {}).get("properties", {}).get("name", "") if isinstance(raw.get("crs"), dict) else ""
+    if stated and not any(code in str(stated).upper() for code in ("CRS84", "EPSG::4326", "EPSG:4326")):
+        raise CrsError(f"{path} names the CRS {stated}: expected WGS84 (EPSG:4326); reproject it first")
+    if raw.get("type") == "FeatureCollection":
+        features = raw.get("features")
+    elif raw.get("type") == "Feature":
+        features = [raw]
+    else:
+        features = [{"type": "Feature", "geometry": raw, "properties": {}}]
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise DataError(f"{path} is not GeoJSON: 'features' is not a list of objects")
+    return features
+
+
+def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:
+    raw = feature.get("geometry")
+    if not isinstance(raw, dict) or raw.get("type") not in {"Polygon", "MultiPolygon"}:
+        return None
+    try:
+        geometry = shapely.geometry.shape(raw)
+    except (ValueError, TypeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
+        raise DataError(f"{path}: a {raw['type']} in it has broken coordinates: {error}") from error
+    geometry = shapely.force_2d(geometry)
+    if geometry.is_valid:
+        return geometry
+    mended = shapely.make_valid(geometry, method="structure")
+    parts = [part for part in shapely.get_parts(mended) if part.geom_type in {"Polygon", "MultiPolygon"}]
+    return shapely.union_all(parts) if parts else None
+
+
+def _check_partition(zones: list[Zone], path: Path) -> None:
+    for index, one in enumerate(zones):
+        for other in zones[index + 1 :]:
+            shared = one.geometry.intersection(other.geometry).area
+            if shared > _PARTITION_TOLERANCE * min(one.geometry.area, other.geometry.area):
+                raise DataError(
+                    f"{path}: zones {one.key!r} and {other.key!r} overlap, so their figures could not add up; "
+                    "mark one of them with the property role = overlay"
+                )

@@ -1,0 +1,267 @@
+"""OpenStreetMap files (.osm.pbf, .osm, .osm.gz, .osm.bz2), read through pyosmium."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import osmium
+import pandas as pd
+import shapely
+
+from lifecircle.errors import DataError
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
+KEYS = (
+    "amenity", "barrier", "building", "craft", "emergency", "entrance", "healthcare", "highway", "historic", "landuse",
+    "leisure", "man_made", "natural", "office", "place", "public_transport", "railway", "shop", "social_facility",
+    "sport", "tourism", "waterway",
+)  # fmt: skip
+"""Keys of the objects read; whatever has none of them is passed over inside osmium, before Python sees it."""
+
+_UNDEFINED = 2_147_483_647
+"""osmium's coordinate of a node that the extract does not hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class OsmData:
+    """What one OSM file says inside a lon/lat box.
+
+    Attributes
+    ----------
+    ways : DataFrame
+        Every way with a ``highway``: ``way_id`` int64, ``tags`` dict.
+    way_nodes : DataFrame
+        Their node references in order: ``way_ix`` int32 (row of ``ways``), ``position`` int32 (in the whole way),
+        ``node_id`` int64, ``lon``, ``lat`` float64, ``inside`` bool (located, and in the box).
+    features : DataFrame
+        Nodes and areas: ``osm_type`` (n, w or r), ``osm_id`` int64, ``tags`` dict, ``geometry`` lon/lat shapely.
+    lines : DataFrame
+        Waterways, railways and barriers that are lines: ``osm_id``, ``tags``, ``geometry`` lon/lat shapely.
+    extent : (west, south, east, north)
+        Box of every located highway node in the file, inside the box asked for or not, degrees.
+    timestamp : str
+        Date of the data, ISO 8601, or empty where the file does not tell.
+    counts : dict
+        How many objects were kept and dropped, by reason.
+    """
+
+    ways: pd.DataFrame
+    way_nodes: pd.DataFrame
+    features: pd.DataFrame
+    lines: pd.DataFrame
+    extent: tuple[float, float, float, float]
+    timestamp: str
+    counts: dict[str, int]
+
+
+@dataclass
+class _Heap:
+    """Rows gathered while the file streams by."""
+
+    way_ids: list[int] = field(default_factory=list)
+    way_tags: list[dict[str, str]] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    refs: list[tuple[int, int, int]] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    tags: list[dict[str, str]] = field(default_factory=list)
+    wkb: list[str] = field(default_factory=list)
+    line_ids: list[int] = field(default_factory=list)
+    line_tags: list[dict[str, str]] = field(default_factory=list)
+    line_wkb: list[str] = field(default_factory=list)
+    newest: str = ""
+    broken_lines: int = 0
+    broken_areas: int = 0
+    area_relations: int = 0
+
+
+def read_osm(
+    path: str | Path,
+    clip: tuple[float, float, float, float],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> OsmData:
+    """Read streets and features inside a lon/lat box.
+
+    Parameters
+    ----------
+    path : path
+        ``.osm.pbf``, ``.osm``, ``.osm.gz`` or ``.osm.bz2``.
+    clip : (west, south, east, north), degrees
+        Street nodes outside it end their street; features that do not touch it are dropped.
+    progress : callable, optional
+        Called now and then with the number of objects seen.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of another kind, damaged, or holds no street inside the box.
+    """
+    path = Path(path)
+    if not path.name.lower().endswith(SUFFIXES):
+        raise DataError(f"{path.name} is no OSM file by its name; expected one ending in {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise DataError(f"there is no OSM file {path}; give the path of an extract (.osm.pbf)")
+    heap = _Heap()
+    try:
+        header = _stream(path, heap, progress)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as OSM data ({error}); is it damaged or cut short? Get it again"
+        ) from error
+    return _frames(path, heap, clip, header)
+
+
+def _stream(path: Path, heap: _Heap, progress: Callable[[int], None] | None) -> str:
+    """Pass over the file once (areas make osmium pass twice) and gather rows; return the header's timestamp."""
+    keys = osmium.filter.KeyFilter(*KEYS)
+    reader = osmium.FileProcessor(str(path)).with_locations().with_areas(keys).with_filter(keys)
+    factory = osmium.geom.WKBFactory()
+    for number, thing in enumerate(reader):
+        if progress is not None and number % 20_000 == 0:
+            progress(number)
+        if isinstance(thing, osmium.osm.Node):
+            if thing.location.valid():
+                _feature(heap, "n", thing.id, thing.tags, factory.create_point(thing))
+        elif isinstance(thing, osmium.osm.Way):
+            _way(heap, thing, factory)
+        elif isinstance(thing, osmium.osm.Area):
+            _area(heap, thing, factory)
+        elif isinstance(thing, osmium.osm.Relation) and thing.tags.get("type") in {"multipolygon", "boundary"}:
+            heap.area_relations += 1
+    return str(reader.header.get("osmosis_replication_timestamp") or "")
+
+
+def _way(heap: _Heap, way: osmium.osm.Way, factory: osmium.geom.WKBFactory) -> None:
+    if "highway" in way.tags:
+        _street(heap, way)
+    elif "waterway" in way.tags or "railway" in way.tags or "barrier" in way.tags:
+        _line(heap, way, factory)
+
+
+def _area(heap: _Heap, area: osmium.osm.Area, factory: osmium.geom.WKBFactory) -> None:
+    # A closed street is a way, not an area, unless it says so.
+    if "highway" in area.tags and area.tags.get("area") != "yes":
+        return
+    try:
+        shape = factory.create_multipolygon(area)
+    except RuntimeError:
+        heap.broken_areas += 1
+        return
+    _feature(heap, "w" if area.from_way() else "r", area.orig_id(), area.tags, shape)
+
+
+def _feature(heap: _Heap, kind: str, osm_id: int, tags: osmium.osm.TagList, shape: str) -> None:
+    heap.kinds.append(kind)
+    heap.ids.append(osm_id)
+    heap.tags.append(dict(tags))
+    heap.wkb.append(shape)
+
+
+def _street(heap: _Heap, way: osmium.osm.Way) -> None:
+    refs = [(ref.ref, ref.x, ref.y) for ref in way.nodes]
+    heap.way_ids.append(way.id)
+    heap.way_tags.append(dict(way.tags))
+    heap.lengths.append(len(refs))
+    heap.refs.extend(refs)
+    heap.newest = max(heap.newest, way.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ") if way.timestamp else "")
+
+
+def _line(heap: _Heap, way: osmium.osm.Way, factory: osmium.geom.WKBFactory) -> None:
+    try:
+        shape = factory.create_linestring(way)
+    except (RuntimeError, osmium.InvalidLocationError):
+        heap.broken_lines += 1
+        return
+    heap.line_ids.append(way.id)
+    heap.line_tags.append(dict(way.tags))
+    heap.line_wkb.append(shape)
+
+
+def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], stated: str) -> OsmData:
+    west, south, east, north = clip
+    refs = np.array(heap.refs, dtype=np.int64).reshape(-1, 3)
+    located = refs[:, 1] != _UNDEFINED
+    if not located.any():
+        raise DataError(f"{path} holds no street with coordinates; expected an OSM extract with highway=* ways")
+    lon, lat = refs[:, 1] / 1e7, refs[:, 2] / 1e7
+    extent = (
+        float(lon[located].min()), float(lat[located].min()), float(lon[located].max()), float(lat[located].max())
+    )  # fmt: skip
+    inside = located & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    if not inside.any():
+        raise DataError(
+            f"the region lies outside the data: its box with the reach around it is {_box(clip)}, "
+            f"the streets of {path.name} lie in {_box(extent)}; check the boundary, or take another extract"
+        )
+    lengths = np.array(heap.lengths, dtype=np.int64)
+    start = np.concatenate([[0], np.cumsum(lengths)])[:-1]
+    way_ix = np.repeat(np.arange(len(lengths)), lengths)
+    touches = np.bincount(way_ix, weights=inside, minlength=len(lengths)) > 0
+    new_ix = np.cumsum(touches) - 1
+    keep = touches[way_ix]
+    way_nodes = pd.DataFrame(
+        {
+            "way_ix": new_ix[way_ix[keep]].astype(np.int32),
+            "position": (np.arange(len(refs)) - start[way_ix])[keep].astype(np.int32),
+            "node_id": refs[keep, 0],
+            "lon": lon[keep],
+            "lat": lat[keep],
+            "inside": inside[keep],
+        }
+    )
+    ways = pd.DataFrame(
+        {
+            "way_id": np.array(heap.way_ids, dtype=np.int64)[touches],
+            "tags": pd.Series([heap.way_tags[ix] for ix in np.flatnonzero(touches)], dtype=object),
+        }
+    )
+    features, features_outside = _clipped(heap.kinds, heap.ids, heap.tags, heap.wkb, clip)
+    lines, _ = _clipped(["w"] * len(heap.line_ids), heap.line_ids, heap.line_tags, heap.line_wkb, clip)
+    counts = {
+        "streets": len(ways),
+        "streets_outside": int((~touches).sum()),
+        "street_nodes_missing": int((~located).sum()),
+        "street_nodes_outside": int((located & ~inside)[keep].sum()),
+        "features": len(features),
+        "features_outside": features_outside,
+        "areas_broken": heap.broken_areas,
+        "area_relations_incomplete": max(0, heap.area_relations - heap.kinds.count("r")),
+        "lines_broken": heap.broken_lines,
+    }
+    log.info("%s: %s", path.name, counts)
+    return OsmData(ways, way_nodes, features, lines, extent, stated or heap.newest, counts)
+
+
+def _clipped(
+    kinds: list[str], ids: list[int], tags: list[dict[str, str]], wkb: list[str], clip: tuple[float, ...]
+) -> tuple[pd.DataFrame, int]:
+    """Rows whose box touches the clip box, in the order of (type, id), which no reader thread can change."""
+    shapes = shapely.from_wkb(np.array(wkb, dtype=object)) if wkb else np.array([], dtype=object)
+    west, south, east, north = clip
+    bounds = shapely.bounds(shapes).reshape(-1, 4)
+    touches = (bounds[:, 0] <= east) & (bounds[:, 2] >= west) & (bounds[:, 1] <= north) & (bounds[:, 3] >= south)
+    frame = pd.DataFrame(
+        {
+            "osm_type": pd.Series(kinds, dtype=object),
+            "osm_id": np.array(ids, dtype=np.int64),
+            "tags": pd.Series(tags, dtype=object),
+            "geometry": pd.Series(list(shapes), dtype=object),
+        }
+    )[touches]
+    return frame.sort_values(["osm_type", "osm_id"], ignore_index=True), int((~touches).sum())
+
+
+def _box(bounds: tuple[float, float, float, float]) -> str:
+    return ",".join(f"{value:.3f}" for value in bounds)
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

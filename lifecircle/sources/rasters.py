@@ -1,0 +1,159 @@
+"""Rasters of people and of elevation, read through rasterio."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyproj
+import rasterio
+import rasterio.windows
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from shapely.geometry.base import BaseGeometry
+
+from lifecircle.errors import CrsError, DataError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class RasterWindow:
+    """The part of a raster that covers an area.
+
+    Attributes
+    ----------
+    values : (rows, columns) float64
+        NaN where the raster knows nothing.
+    transform : affine.Affine
+        From column, row of this window to the raster's CRS.
+    crs : pyproj.CRS
+    row, column : int
+        Place of the window's first pixel in the whole raster.
+    """
+
+    values: NDArray[np.float64]
+    transform: rasterio.Affine
+    crs: pyproj.CRS
+    row: int
+    column: int
+
+
+def read_population(path: str | Path, boundary: BaseGeometry) -> RasterWindow:
+    """Read people per pixel over the boundary.
+
+    Parameters
+    ----------
+    path : path of a raster of one band, people in each pixel, in any CRS
+    boundary : shapely polygon, lon/lat
+
+    Returns
+    -------
+    RasterWindow
+        Pixels below zero or nodata are NaN.
+
+    Raises
+    ------
+    CrsError
+        The raster has no CRS.
+    DataError
+        It cannot be read, does not cover the boundary, or knows nothing there.
+    """
+    window = _read(path, boundary, what="population", margin=1)
+    values = window.values
+    values[~np.isfinite(values) | (values < 0)] = np.nan
+    if not np.isfinite(values).any():
+        raise DataError(f"the population raster {path} knows nothing inside the region (only nodata there)")
+    return window
+
+
+def read_elevation(path: str | Path, boundary: BaseGeometry) -> RasterWindow:
+    """Read metres above sea over an area; nodata (and SRTM's -32768) is NaN.
+
+    ``boundary`` is the area wanted, lon/lat. Raises as `read_population`.
+    """
+    window = _read(path, boundary, what="elevation", margin=2)
+    window.values[window.values <= -32_000] = np.nan  # noqa: PLR2004
+    return window
+
+
+def sample(window: RasterWindow, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bilinear values at points; where a neighbour is unknown the answer is NaN.
+
+    Parameters
+    ----------
+    lon, lat : (n,) float64, degrees
+
+    Returns
+    -------
+    (n,) float64
+    """
+    to_raster = pyproj.Transformer.from_crs("EPSG:4326", window.crs, always_xy=True)
+    x, y = to_raster.transform(lon, lat)
+    column, row = ~window.transform @ (np.asarray(x), np.asarray(y))
+    column, row = column - 0.5, row - 0.5  # values stand at pixel centres
+    c0, r0 = np.floor(column).astype(int), np.floor(row).astype(int)
+    rows, columns = window.values.shape
+    inside = (c0 >= 0) & (r0 >= 0) & (c0 < columns - 1) & (r0 < rows - 1)
+    c, r = np.where(inside, c0, 0), np.where(inside, r0, 0)
+    fx, fy = column - c0, row - r0
+    z = window.values
+    if rows < 2 or columns < 2:  # noqa: PLR2004
+        return np.full(len(lon), np.nan)
+    mixed = (
+        z[r, c] * (1 - fx) * (1 - fy)
+        + z[r, c + 1] * fx * (1 - fy)
+        + z[r + 1, c] * (1 - fx) * fy
+        + z[r + 1, c + 1] * fx * fy
+    )
+    return np.where(inside, mixed, np.nan)
+
+
+def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -> RasterWindow:
+    path = Path(path)
+    # An SRTM tile travels zipped; GDAL looks inside by itself.
+    if not path.exists():
+        raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
+    try:
+        with rasterio.open(_virtual(path)) as raster:
+            if raster.crs is None:
+                raise CrsError(
+                    f"the {what} raster {path} names no coordinate system; "
+                    "give it one (gdal_edit.py -a_srs EPSG:...), guessing would move people about"
+                )
+            crs = pyproj.CRS.from_user_input(raster.crs.to_wkt())
+            window = _window_over(raster, crs, boundary, margin)
+            if window is None:
+                raise DataError(
+                    f"the {what} raster {path} does not cover the region: the raster spans "
+                    f"{tuple(round(b, 3) for b in raster.bounds)} in {raster.crs.to_string()[:60]}"
+                )
+            values = raster.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
+            transform = raster.window_transform(window)
+    except RasterioError as error:
+        raise DataError(f"{path} cannot be read as a raster: {error}") from error
+    return RasterWindow(values, transform, crs, int(window.row_off), int(window.col_off))
+
+
+def _virtual(path: Path) -> str:
+    if path.name.endswith(".hgt.zip"):
+        return f"/vsizip/{path.resolve()}/{path.name.removesuffix('.zip')}"
+    return str(path)
+
+
+def _window_over(
+    raster: rasterio.DatasetReader, crs: pyproj.CRS, boundary: BaseGeometry, margin: int
+) -> rasterio.windows.Window | None:
+    """Smallest window of whole pixels over the boundary, grown by a margin; None where they do not meet."""
+    to_raster = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    west, south, east, north = boundary.bounds
+    left, bottom, right, top = to_raster.transform_bounds(west, south, east, north, densify_pts=21)
+    if not np.isfinite([left, bottom, right, top]).all():
+        return None
+    corners = [~raster.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+    c0, r0 = (int(np.floor(min(corner[i] for corner in corners))) - margin for i in (0, 1))
+    c1, r1 = (int(np.ceil(max(corner[i] for corner in corners))) + margin for i in (0, 1))
+    c0, r0, c1, r1 = max(c0, 0), max(r0, 0), min(c1, raster.width), min(r1, raster.height)
+    if c0 >= c1 or r0 >= r1:
+        return None
+    return rasterio.windows.Window(c0, r0, c1 - c0, r1 - r0)

@@ -1,0 +1,145 @@
+"""What must be near: services, the facilities that give them, and the threshold each is held to."""
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from lifecircle.errors import StandardError, did_you_mean
+from lifecircle.profiles import Profile, Status, load_preset
+
+ANY = "*"
+"""In a tag rule: any value of the key but ``no``."""
+
+
+class TagRule(BaseModel):
+    """One way OpenStreetMap says that a thing gives a service.
+
+    All of ``match`` must hold (a key with one of its values), none of ``unless``, and ``name``, a regular expression,
+    must be found in one of the thing's names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    match: dict[str, list[str]] = Field(min_length=1)
+    unless: dict[str, list[str]] = {}
+    name: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    def fits(self, tags: dict[str, str]) -> bool:
+        """Say whether an OSM object with these tags fits the rule."""
+        return (
+            all(_has(tags, key, values) for key, values in self.match.items())
+            and not any(_has(tags, key, values) for key, values in self.unless.items())
+            and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
+        )
+
+
+class Threshold(BaseModel):
+    """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value: float = Field(gt=0)
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    strength: Literal["应", "宜", "不宜", "可", "none"] = "none"
+
+
+class Service(BaseModel):
+    """One need of the life circle. ``profile`` names who walks to it, or ``metres`` for a distance rule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    title_zh: str
+    profile: str
+    threshold: Threshold
+    tags: list[TagRule] = Field(min_length=1)
+    note: str = ""
+
+
+class Standard(BaseModel):
+    """A named list of services, in the order they are shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    title: str
+    title_zh: str
+    source: str = Field(min_length=1)
+    note: str = ""
+    services: dict[str, Service] = Field(min_length=1)
+
+    @field_validator("services")
+    @classmethod
+    def _keys_are_snake_case(cls, value: dict[str, Service]) -> dict[str, Service]:
+        for key in value:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", key):
+                raise ValueError(f"service key {key!r} is not ASCII snake_case")
+        return value
+
+    @classmethod
+    def load(cls, name: str | Path) -> "Standard":
+        """Load a preset by name, or a standard file by path.
+
+        Raises
+        ------
+        StandardError
+            The name is no preset, the file cannot be read, or a key in it is unknown or wrong.
+        """
+        return load_preset(cls, name, folder="standards", what="standard")
+
+    def only(self, keys: list[str]) -> "Standard":
+        """Keep the services named.
+
+        Raises
+        ------
+        StandardError
+            A key is not a service of this standard.
+        """
+        for key in keys:
+            if key not in self.services:
+                raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
+        return self.model_copy(update={"services": {key: self.services[key] for key in self.services if key in keys}})
+
+    def walked_by(self, profile: str) -> "Standard":
+        """Give every time rule another profile; metre rules stay as they are."""
+        changed = {
+            key: service
+            if Profile.load(service.profile).unit == "m"
+            else service.model_copy(update={"profile": profile})
+            for key, service in self.services.items()
+        }
+        return self.model_copy(update={"services": changed})
+
+    def serves(self, tags: dict[str, str]) -> list[str]:
+        """Service keys an OSM object with these tags gives, in the standard's order."""
+        return [key for key, service in self.services.items() if any(rule.fits(tags) for rule in service.tags)]
+
+    @property
+    def tag_keys(self) -> set[str]:
+        """Every OSM key a rule asks for."""
+        return {key for service in self.services.values() for rule in service.tags for key in rule.match}
+
+
+def _is_name(key: str) -> bool:
+    return key == "name" or key.startswith(("name:", "alt_name", "official_name", "short_name"))
+
+
+def _has(tags: dict[str, str], key: str, values: list[str]) -> bool:
+    """Say whether a tag has one of the values; a tag may hold several, set apart by semicolons."""
+    arrived = tags.get(key)
+    if arrived is None:
+        return False
+    if ANY in values:
+        return arrived != "no"
+    return arrived in values or (";" in arrived and any(part.strip() in values for part in arrived.split(";")))

@@ -1,0 +1,519 @@
+"""One run: a study file becomes stages, the stages a result, and the result a folder."""
+
+import logging
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lifecircle.assess.coverage import Coverage
+from lifecircle.assess.gaps import Gaps
+from lifecircle.errors import DataError, StandardError, did_you_mean
+from lifecircle.model.cells import PEOPLE, STATUS, Cells
+from lifecircle.model.facilities import Facilities
+from lifecircle.model.network import Network
+from lifecircle.model.snapping import Snapper, price
+from lifecircle.profiles import TICKS, Profile, check_toml, load_preset
+from lifecircle.publish import files, report
+from lifecircle.publish.report import About
+from lifecircle.reach.isochrone import Isochrone
+from lifecircle.reach.search import Lane, Reach, compile_kernels, search
+from lifecircle.region import Region
+from lifecircle.sources import osm, rasters
+from lifecircle.standards import Standard
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int | None, int | None], None]
+"""Called with a stage, how much of it is done and how much there is; both None where nobody can say."""
+
+OSM_CREDIT = "© OpenStreetMap contributors, Open Database Licence (ODbL) 1.0, openstreetmap.org/copyright"
+
+
+class StudyFile(BaseModel):
+    """Keys of a study TOML. Paths are relative to the file; values not given take the defaults shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)
+    title: str = ""
+    title_zh: str = ""
+    osm: Path
+    population: Path | None = None
+    elevation: Path | None = None
+    boundary: Path | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    standard: str = "xminute-generic"
+    services: list[str] | None = None
+    profile: str | None = None
+    crs: str | None = None
+    year: int | None = Field(None, ge=1500, le=2200)
+    cutoff_s: float = Field(1800.0, gt=0, le=20_000)
+    cutoff_m: float = Field(2000.0, gt=0, le=30_000)
+    snap_limit_m: float = Field(500.0, gt=0, le=5_000)
+    data_date: str = ""
+    notice: str = ""
+    notice_zh: str = ""
+    attribution: list[str] = []
+    out: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_boundary(self) -> "StudyFile":
+        if (self.boundary is None) == (self.bbox is None):
+            raise ValueError("give either boundary (a GeoJSON file) or bbox (west, south, east, north), and not both")
+        return self
+
+
+class RegionPreset(BaseModel):
+    """Keys of a region preset: one that carries its data (``study``), or one that says what is needed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    schema_version: Literal[1] = Field(alias="schema")
+    name: str
+    title: str
+    title_zh: str
+    study: str | None = None
+    needs: str | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to run.
+
+    Attributes
+    ----------
+    keys : StudyFile
+        Every parameter; its paths are absolute.
+    """
+
+    keys: StudyFile
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Study":
+        """Read a study file.
+
+        Raises
+        ------
+        StandardError
+            A key is unknown, missing or wrong.
+        DataError
+            The file cannot be read.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"cannot read the study file {path}: {error}") from error
+        return cls._with_paths(check_toml(StudyFile, text, origin=str(path)), path.resolve().parent)
+
+    @classmethod
+    def from_region(cls, name: str) -> "Study":
+        """Take an embedded region by name.
+
+        Raises
+        ------
+        StandardError
+            No region of that name.
+        DataError
+            The region carries no data of its own, or this installation does not hold it.
+        """
+        preset = load_preset(RegionPreset, name, folder="regions", what="region")
+        if preset.study is None:
+            raise DataError(f"the region {preset.name!r} carries no data of its own; it needs {preset.needs}")
+        for root in (Path(__file__).resolve().parents[1] / "data", Path.cwd() / "data"):
+            if (root / preset.study).is_file():
+                return cls.from_toml(root / preset.study)
+        raise DataError(
+            f"the data of {preset.name!r} is not part of this installation: it lies in data/{preset.name} of the "
+            "source repository; clone it, or run from a folder that holds data/"
+        )
+
+    @classmethod
+    def from_keys(cls, keys: dict[str, Any]) -> "Study":
+        """Build a study from the keys a study file would have; paths are relative to the working directory.
+
+        Raises
+        ------
+        StandardError
+            A key is unknown, missing or wrong.
+        """
+        from pydantic import ValidationError
+
+        try:
+            made = StudyFile.model_validate(keys)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            hint = f"; {did_you_mean(where, StudyFile.model_fields)}" if fault["type"] == "extra_forbidden" else ""
+            raise StandardError(f"{where or 'study'}: {fault['msg']}{hint}") from error
+        return cls._with_paths(made, Path.cwd())
+
+    @classmethod
+    def _with_paths(cls, keys: StudyFile, root: Path) -> "Study":
+        changed = {
+            key: root / value
+            for key in ("osm", "population", "elevation", "boundary", "out")
+            if (value := getattr(keys, key)) is not None
+        }
+        return cls(keys.model_copy(update=changed))
+
+    def changed(self, **keys: Any) -> "Study":
+        """Copy the study with other values for some keys; a None leaves the key as it is."""
+        said = {key: value for key, value in keys.items() if value is not None}
+        if not said:
+            return self
+        return Study.from_keys(self.keys.model_dump(by_alias=True) | said)
+
+    @property
+    def out(self) -> Path:
+        """Results folder: as the study says, else ``maps/<name>`` in the working directory."""
+        return self.keys.out or Path.cwd() / "maps" / self.keys.name
+
+    def prepare(self, *, progress: Progress | None = None) -> "Prepared":
+        """Read the inputs and build the nouns, short of any search.
+
+        Raises
+        ------
+        LifecircleError
+            An input is missing, damaged, or does not fit the others.
+        """
+        return _prepare(self, _Clock(progress))
+
+    def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
+        """Run every stage up to the verdicts; nothing is written.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Default: one per processor. The results do not depend on it.
+        progress : callable, optional
+
+        Raises
+        ------
+        LifecircleError
+            An input is missing, damaged, or does not fit the others.
+        """
+        return self.prepare(progress=progress).run(threads=threads, progress=progress)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>"
+            for key, value in self.keys.model_dump(by_alias=True).items()
+            if value not in (None, "", [])
+        )
+        return f"<table>{rows}</table>"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The nouns of a study before the search: what `Study.prepare` gives."""
+
+    study: Study
+    region: Region
+    standard: Standard
+    network: Network
+    facilities: Facilities
+    cells: Cells
+    lanes: dict[str, Lane]
+    profiles: dict[str, Profile]
+    elevation: NDArray[np.float64] | None
+    snapper: Snapper
+    data: osm.OsmData
+    year: int | None
+    clock: "_Clock"
+
+    def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
+        """Search and judge."""
+        clock = self.clock.reporting(progress)
+        with clock.stage("compile"):
+            compile_kernels()
+        reaches: dict[str, Reach] = {}
+        keys = list(self.standard.services)
+        with clock.stage("search") as tell:
+            for name, lane in self.lanes.items():
+                wanted = {
+                    ix: int(np.floor(self.standard.services[key].threshold.value * TICKS))
+                    for ix, key in enumerate(keys)
+                    if self.standard.services[key].profile == name
+                }
+                reaches[name] = search(
+                    self.network, lane, self.cells.joins, self.facilities, n_cells=len(self.cells), thresholds=wanted,
+                    threads=threads, progress=lambda done: tell(done, len(self.cells)),
+                )  # fmt: skip
+        with clock.stage("judge"):
+            coverage = Coverage.judge(
+                self.standard, self.network, self.cells, self.facilities,
+                lanes=self.lanes, profiles=self.profiles, reaches=reaches, year=self.year,
+            )  # fmt: skip
+            gaps = Gaps.find(coverage)
+        return Result(self, coverage, gaps)
+
+    @cached_property
+    def water(self) -> list[Any]:
+        """Water areas, lon/lat polygons."""
+        return _water(self.data)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Verdicts of a run, in memory; `write` makes the results folder."""
+
+    prepared: Prepared
+    coverage: Coverage
+    gaps: Gaps
+
+    @property
+    def study(self) -> Study:
+        """The study this is the result of."""
+        return self.prepared.study
+
+    @cached_property
+    def about(self) -> About:
+        """Title, notice, attribution and date: what must stand beside any figure."""
+        keys = self.study.keys
+        date = keys.data_date or self.prepared.data.timestamp[:10]
+        return About(
+            name=keys.name,
+            title=keys.title or keys.name,
+            title_zh=keys.title_zh or keys.title or keys.name,
+            notice=keys.notice,
+            notice_zh=keys.notice_zh or keys.notice,
+            attribution=(OSM_CREDIT, *keys.attribution),
+            data_date=date,
+            snap_limit_m=keys.snap_limit_m,
+            sloped=self.prepared.elevation is not None,
+        )
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Every headline figure with numerator and denominator (``summary.json``)."""
+        return files.summary(self.coverage, self.gaps, self.about)
+
+    def page(self, name: str) -> str:
+        """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
+        makers = {"coverage": report.coverage_page, "gaps": report.gaps_page, "index": report.index_page}
+        if name not in makers:
+            raise StandardError(f"there is no page {name!r}; {did_you_mean(name, makers)}")
+        return makers[name](self.coverage, self.gaps, self.about, self.prepared.water)
+
+    def map(self, layer: str = "coverage") -> report.Page:
+        """Map page to look at in a notebook."""
+        return report.Page(self.page(layer))
+
+    def write(self, out: str | Path | None = None, *, progress: Progress | None = None) -> Path:
+        """Write the results folder, whole or not at all.
+
+        Raises
+        ------
+        SourceError
+            The folder cannot be written; what was there is unchanged.
+        """
+        target = Path(out) if out is not None else self.study.out
+        clock = self.prepared.clock.reporting(progress)
+        with files.whole_folder(target) as folder:
+            with clock.stage("tables"):
+                files.write_tables(folder, self.coverage, self.gaps, self.about)
+            with clock.stage("pages"):
+                for name in ("coverage", "gaps", "index"):
+                    (folder / f"{name}.html").write_text(self.page(name), encoding="utf-8", newline="\n")
+            files.write_json(folder / "summary.json", self.summary)
+            files.write_json(folder / "manifest.json", self._manifest(clock))
+        return target
+
+    def _manifest(self, clock: "_Clock") -> dict[str, Any]:
+        keys, prepared = self.study.keys, self.prepared
+        inputs = {
+            key: {"file": path.name, "sha256": osm.digest(path), "bytes": path.stat().st_size}
+            for key in ("osm", "population", "elevation", "boundary")
+            if (path := getattr(keys, key)) is not None
+        }
+        cells, facilities = prepared.cells, prepared.facilities
+        parameters = keys.model_dump(
+            mode="json", by_alias=True, exclude={"osm", "population", "elevation", "boundary", "out"}
+        )
+        return {
+            "schema": files.SCHEMA,
+            "inputs": inputs,
+            "osm_timestamp": prepared.data.timestamp or None,
+            "parameters": parameters | {"year": prepared.year, "crs": prepared.region.crs.to_string()},
+            "standard": prepared.standard.model_dump(mode="json", by_alias=True),
+            "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
+            "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
+            "counts": {
+                "osm": prepared.data.counts,
+                "network": {
+                    "nodes": prepared.network.n_nodes,
+                    "edges": prepared.network.n_edges,
+                    "components": int(prepared.network.component.max()) + 1,
+                },
+                "facilities": facilities.count()
+                | {
+                    "merged": int(facilities.merged.sum()),
+                    "unjoined": len(facilities) - len(set(facilities.joins.place.tolist())),
+                },
+                "cells": {name: int((cells.status == ix).sum()) for ix, name in enumerate(STATUS)},
+                "people": None if cells.people is None else int(cells.people.sum()) / PEOPLE,
+                "people_rounding": cells.rounding_people,
+            },
+            "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        }
+
+    def _repr_html_(self) -> str:
+        return self.coverage._repr_html_() + self.gaps._repr_html_()
+
+
+_VERSIONED = (
+    *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
+    *("folium", "pyarrow", "scipy"),
+)
+
+
+@dataclass
+class _Clock:
+    """Times the stages and tells whoever listens."""
+
+    progress: Progress | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def reporting(self, progress: Progress | None) -> "_Clock":
+        return _Clock(progress or self.progress, self.seconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int | None, int | None], None]]:
+        def tell(done: int | None = None, total: int | None = None) -> None:
+            if self.progress is not None:
+                self.progress(name, done, total)
+
+        tell()
+        start = time.perf_counter()
+        yield tell
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _prepare(study: Study, clock: _Clock) -> Prepared:
+    keys = study.keys
+    standard = Standard.load(keys.standard)
+    if keys.services is not None:
+        standard = standard.only(keys.services)
+    if keys.profile is not None:
+        standard = standard.walked_by(_profile_name(keys.profile))
+    names = dict.fromkeys(service.profile for service in standard.services.values())
+    profiles = {
+        name: Profile.load(keys.profile if keys.profile and name == _profile_name(keys.profile) else name)
+        for name in names
+    }
+    if keys.boundary is not None:
+        region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
+    else:
+        assert keys.bbox is not None  # noqa: S101 (the study file was checked)
+        region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
+    cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
+    buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
+    clip = region.clip_bounds(buffer_m)
+    with clock.stage("read") as tell:
+        data = osm.read_osm(keys.osm, clip, progress=lambda seen: tell(seen, None))
+        people = rasters.read_population(keys.population, region.boundary) if keys.population else None
+    with clock.stage("network"):
+        network = Network.from_osm(data.ways, data.way_nodes, region)
+        height = _heights(keys.elevation, network, clip)
+        snapper = Snapper(network, limit_m=keys.snap_limit_m)
+    year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
+    with clock.stage("facilities"):
+        facilities = Facilities.from_osm(data.features, standard, snapper, year=year)
+    with clock.stage("cells"):
+        if people is not None:
+            cells = Cells.from_raster(people, data.features, snapper, data.extent)
+        else:
+            cells = Cells.from_fabric(data.features, snapper, data.extent)
+    lanes = {}
+    for name, profile in profiles.items():
+        ticks = network.ticks(profile, height)
+        lanes[name] = Lane(
+            name, profile.unit, *ticks,
+            homes=price(cells.joins, network, ticks, profile),
+            doors=price(facilities.joins, network, ticks, profile),
+            cutoff=int(cutoff[profile.unit] * TICKS),
+        )  # fmt: skip
+    return Prepared(
+        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year, clock
+    )
+
+
+def _profile_name(profile: str) -> str:
+    """Cost name of a profile given by name or by file."""
+    return Profile.load(profile).name
+
+
+def _year_of(date: str) -> int | None:
+    return int(date[:4]) if date[:4].isdigit() else None
+
+
+def isochrone_of(
+    study: Study, lon: float, lat: float, *, profile: str, limits: list[float], progress: Progress | None = None
+) -> Isochrone:
+    """Walk from one place on the streets of a study, whatever its standard says of services.
+
+    Parameters
+    ----------
+    lon, lat : float, degrees
+    profile : str
+        By name or file; ``metres`` for the distance rule.
+    limits : list of float, s or m
+
+    Raises
+    ------
+    LifecircleError
+        The data cannot be read, or no path lies near the place.
+    """
+    keys, clock = study.keys, _Clock(progress)
+    walker = Profile.load(profile)
+    region = Region.from_bbox((lon - 0.001, lat - 0.001, lon + 0.001, lat + 0.001), name=keys.name, crs=keys.crs)
+    clip = region.clip_bounds(max(limits) * walker.top_speed + 2 * keys.snap_limit_m)
+    with clock.stage("read"):
+        data = osm.read_osm(keys.osm, clip)
+    with clock.stage("network"):
+        network = Network.from_osm(data.ways, data.way_nodes, region)
+        height = _heights(keys.elevation, network, clip)
+        snapper = Snapper(network, limit_m=keys.snap_limit_m)
+    with clock.stage("compile"):
+        compile_kernels()
+    with clock.stage("search"):
+        return Isochrone.from_point(
+            lon, lat, snapper=snapper, profile=walker, ticks=network.ticks(walker, height), limits=limits,
+            water=_water(data),
+        )  # fmt: skip
+
+
+def _heights(
+    path: Path | None, network: Network, clip: tuple[float, float, float, float]
+) -> NDArray[np.float64] | None:
+    """Elevation of every node, m; None where no raster is given."""
+    if path is None:
+        return None
+    return rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
+
+
+def _water(data: osm.OsmData) -> list[Any]:
+    """Water areas, lon/lat polygons."""
+    return [
+        shape
+        for tags, shape in zip(data.features["tags"], data.features["geometry"], strict=True)
+        if shape.geom_type.endswith("Polygon")
+        and (tags.get("natural") == "water" or tags.get("waterway") == "riverbank")
+    ]

@@ -1,0 +1,134 @@
+"""Slow, obvious twins: plain Python, plain integers, no code of the package."""
+
+import heapq
+import math
+from collections import defaultdict
+
+TICKS = 32
+
+
+def dijkstra(arcs, seeds, cutoff=math.inf):
+    """Cheapest cost to every node from seeds ``{node: cost}`` along ``arcs`` ``{tail: [(head, cost), ...]}``."""
+    done = {}
+    queue = [(cost, node) for node, cost in seeds.items()]
+    heapq.heapify(queue)
+    while queue:
+        cost, node = heapq.heappop(queue)
+        if node in done or cost > cutoff:
+            continue
+        done[node] = cost
+        for head, step in arcs.get(node, ()):
+            if head not in done:
+                heapq.heappush(queue, (cost + step, head))
+    return done
+
+
+def bellman_ford(n, arcs, seeds, cutoff):
+    """Do the same by relaxing every arc until nothing changes; ``arcs`` is a list of (tail, head, cost)."""
+    best = [math.inf] * n
+    for node, cost in seeds:
+        if cost <= cutoff:
+            best[node] = min(best[node], cost)
+    changed = True
+    while changed:
+        changed = False
+        for tail, head, cost in arcs:
+            if best[tail] + cost <= cutoff and best[tail] + cost < best[head]:
+                best[head] = best[tail] + cost
+                changed = True
+    return best
+
+
+def half_up(value):
+    return math.floor(value + 0.5)
+
+
+def along(ticks, offset_m, length_m):
+    """F or B: cost of the part of an edge between its u and an offset."""
+    return half_up(ticks * offset_m / length_m) if length_m > 0 else 0
+
+
+class Stranger:
+    """Recomputes walks from the exported tables alone: network, access and entrances, for one cost.
+
+    Tables are lists of dicts, as any Parquet reader gives them.
+    """
+
+    def __init__(self, network, access, entrances, facilities, cost):
+        self.edges = {row["edge_id"]: row for row in network}
+        self.cost = cost
+        self.arcs = defaultdict(list)
+        for row in network:
+            uv, vu = row[f"ticks_uv_{cost}"], row[f"ticks_vu_{cost}"]
+            if uv is not None:
+                self.arcs[row["u"]].append((row["v"], uv))
+            if vu is not None:
+                self.arcs[row["v"]].append((row["u"], vu))
+        self.homes = defaultdict(list)
+        for row in access:
+            self.homes[row["cell_id"]].append(row)
+        self.doors_at_node = defaultdict(list)
+        self.doors_on_edge = defaultdict(list)
+        for row in entrances:
+            if row["cost"] != cost:
+                continue
+            edge = self.edges[row["edge_id"]]
+            uv, vu = edge[f"ticks_uv_{cost}"], edge[f"ticks_vu_{cost}"]
+            leg, y, length = row["leg_ticks"], row["offset_m"], edge["length_m"]
+            from_u = None if uv is None else leg + along(uv, y, length)
+            from_v = None if vu is None else leg + vu - along(vu, y, length)
+            assert from_u == row["from_u_ticks"]
+            assert from_v == row["from_v_ticks"]
+            if from_u is not None:
+                self.doors_at_node[edge["u"]].append((row["facility_id"], from_u))
+            if from_v is not None:
+                self.doors_at_node[edge["v"]].append((row["facility_id"], from_v))
+            self.doors_on_edge[row["edge_id"]].append(row)
+        self.services = defaultdict(set)
+        for row in facilities:
+            self.services[row["facility_id"]].add(row["service"])
+
+    def walk(self, cell_id, cutoff):
+        """Ticks from a cell to every facility within the cutoff."""
+        seeds, found = {}, {}
+
+        def offer(facility, ticks):
+            if ticks <= cutoff and ticks < found.get(facility, math.inf):
+                found[facility] = ticks
+
+        for join in self.homes.get(cell_id, ()):
+            edge = self.edges[join[f"edge_id_{self.cost}"]]
+            uv, vu = edge[f"ticks_uv_{self.cost}"], edge[f"ticks_vu_{self.cost}"]
+            x, leg, length = join[f"offset_m_{self.cost}"], join[f"leg_ticks_{self.cost}"], edge["length_m"]
+            to_v = None if uv is None else leg + uv - along(uv, x, length)
+            to_u = None if vu is None else leg + along(vu, x, length)
+            assert to_u == join[f"to_u_ticks_{self.cost}"]
+            assert to_v == join[f"to_v_ticks_{self.cost}"]
+            for node, ticks in ((edge["u"], to_u), (edge["v"], to_v)):
+                if ticks is not None:
+                    seeds[node] = min(seeds.get(node, math.inf), ticks)
+            for door in self.doors_on_edge.get(edge["edge_id"], ()):
+                y = door["offset_m"]
+                if y >= x and uv is not None:
+                    between = along(uv, y, length) - along(uv, x, length)
+                elif y < x and vu is not None:
+                    between = along(vu, x, length) - along(vu, y, length)
+                else:
+                    continue
+                offer(door["facility_id"], leg + between + door["leg_ticks"])
+        for node, ticks in self.reached(seeds, cutoff).items():
+            for facility, more in self.doors_at_node.get(node, ()):
+                offer(facility, ticks + more)
+        return found
+
+    def reached(self, seeds, cutoff):
+        return dijkstra(self.arcs, seeds, cutoff)
+
+    def nearest(self, cell_id, cutoff, thresholds):
+        """Per service: ticks to the nearest facility (None beyond the cutoff) and the number within its threshold."""
+        found = self.walk(cell_id, cutoff)
+        out = {}
+        for service, threshold in thresholds.items():
+            ticks = [t for facility, t in found.items() if service in self.services[facility]]
+            out[service] = (min(ticks, default=None), sum(t <= threshold for t in ticks))
+        return out
