@@ -269,6 +269,23 @@ def _one_per_place(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(made).sort_values("facility_id", ignore_index=True)
 
 
+def _facing(places: list[int], shapes: NDArray[np.object_], snapper: Snapper) -> list[tuple[int, Any]]:
+    """Points of places without a known entrance that face the nearest way.
+
+    A point is itself. Of an outline it is the point before the spot of the nearest way that lies closest to the
+    middle of the place: along a street beside it every spot is equally near, and one in the middle says least untrue.
+    """
+    area = np.array([p for p in places if shapely.get_dimensions(shapes[p]) == 2], dtype=np.int64)  # noqa: PLR2004
+    faced = shapes[area]
+    found, edge = shapely.STRtree(snapper.lines).query_nearest(faced, all_matches=True)
+    order = np.lexsort((edge, found))
+    found, edge = found[order], edge[order]
+    first = np.flatnonzero(np.diff(found, prepend=-1))
+    spot = shapely.get_point(shapely.shortest_line(snapper.lines[edge[first]], shapely.centroid(faced)), 0)
+    before = dict(zip(area.tolist(), shapely.get_point(shapely.shortest_line(faced, spot), 0), strict=True))
+    return [(p, before.get(p, shapes[p])) for p in places]
+
+
 def _said(value: str | float) -> bool:
     return bool(value) if isinstance(value, str) else not np.isnan(value)
 
@@ -312,7 +329,9 @@ def _entrances(
                 has[p] = True
                 found.append((p, point, "crossing", f"w{int(snapper.network.edge_way[e])}"))
     alone = np.flatnonzero(~has).tolist()
-    found.extend((p, shapes[p], "nearest", "assumed" if is_area[p] else "point") for p in alone)
+    found.extend(
+        (p, shape, "nearest", "assumed" if is_area[p] else "point") for p, shape in _facing(alone, shapes, snapper)
+    )
     found.sort(key=lambda row: row[0])
     owner = np.array([row[0] for row in found], dtype=np.int32)
     where = np.array([row[1] for row in found], dtype=object)

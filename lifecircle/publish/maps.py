@@ -185,11 +185,9 @@ def render(scene: Scene) -> str:
     # Scripts that run carry no attribute; the data block has a type and does not run.
     codes = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in codes]
-    policy = (
-        "default-src 'none'; script-src "
-        + " ".join(f"'sha256-{digest}'" for digest in digests)
-        + "; style-src 'unsafe-inline'; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'"
-    )
+    sources = " ".join(f"'sha256-{digest}'" for digest in digests)
+    rest = "style-src 'unsafe-inline'; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'"
+    policy = f"default-src 'none'; script-src {sources}; {rest}"
     return text.replace("slot:policy", policy, 1)
 
 
@@ -209,8 +207,8 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
     _template = Template(
         '<!DOCTYPE html>\n<html lang="{{ this.lang }}">\n<head>\n'
         '<meta http-equiv="Content-Security-Policy" content="slot:policy">\n'
-        "{{ this.header.render(**kwargs) }}\n</head>\n<body class='lc-{{ this.kind }}'>\n{{ this.html.render(**kwargs) }}\n"
-        "<script>\n{{ this.script.render(**kwargs) }}\n</script>\n</body>\n</html>\n"
+        '{{ this.header.render(**kwargs) }}\n</head>\n<body class="lc-{{ this.kind }}">\n'
+        "{{ this.html.render(**kwargs) }}\n<script>\n{{ this.script.render(**kwargs) }}\n</script>\n</body>\n</html>\n"
     )
 
     def __init__(self, lang: str, kind: str) -> None:
@@ -219,12 +217,8 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
         self.lang = {"zh": "zh-CN"}.get(lang, "en")
 
     def fill(self, slots: dict[str, str]) -> str:
-        """Render, then put long or foreign text in.
-
-        Branca compiles what a macro returns as a template once more, so text with braces in it would be run there.
-        """
-        text = self.render()
-        return re.sub(r"slot:(leaflet|style|program|data)\b", lambda match: slots[match[1]].replace("\r", ""), text)
+        """Render, then put text in: branca compiles what a macro returns once more, which would run its braces."""
+        return re.sub(r"slot:(leaflet|style|program|data)\b", lambda m: slots[m[1]].replace("\r", ""), self.render())
 
 
 class _OfflineMap(folium.Map):  # type: ignore[misc, unused-ignore]
@@ -507,31 +501,31 @@ def _layer(
     position = np.where(judged, np.searchsorted(np.asarray(limits, dtype=np.float64), values, side="left"), n)
     # Counted in 1/1024 person, so that the sum does not depend on the order of the cells.
     people = np.rint(np.nan_to_num(cells.population) * 1024.0)
+    sums = np.bincount(position, weights=people, minlength=n + 1) / 1024.0
     return {
         "kind": kind,
         "service": service,
         "limits": list(limits),
         "colours": list(colours),
         "cells": np.bincount(position, minlength=n + 1).tolist(),
-        "people": (np.bincount(position, weights=people, minlength=n + 1) / 1024.0).tolist()
-        if np.isfinite(cells.population).any()
-        else None,
+        "people": sums.tolist() if np.isfinite(cells.population).any() else None,
     }
 
 
 def _gaps(scene: Scene) -> dict[str, Any]:
     """Pack the gap clusters and the classes of their people."""
     place = {service.key: i for i, service in enumerate(scene.services)}
-    people = np.array([gap.people for gap in scene.gaps if gap.people is not None], dtype=np.float64)
+    gaps = sorted(scene.gaps, key=lambda gap: -gap.area_m2)  # small ones lie on large ones
+    people = np.array([gap.people for gap in gaps if gap.people is not None], dtype=np.float64)
     breaks = _breaks(people, 4) if people.size else []
     return {
-        "paths": _outlines([gap.rings for gap in scene.gaps], _FINE_DEG),
+        "paths": _outlines([gap.rings for gap in gaps], _FINE_DEG),
         "limits": breaks,
         "colours": _ramp(_UNMET, len(breaks) + 1),
         "rows": [
             {"service": place[gap.service]}
             | {key: getattr(gap, key) for key in ("people", "area_m2", "worst", "cause", "cause_zh", "zone")}
-            for gap in scene.gaps
+            for gap in gaps
         ],
     }
 
@@ -567,7 +561,7 @@ def _bounds(scene: Scene) -> list[list[float]]:
 WORDS: dict[str, tuple[str, str]] = {
     "other_language": ("中文", "English"), "switch_language": ("切换到中文", "Switch to English"), "map": (
     "Map of residential cells. Arrow keys move it, plus and minus zoom, Enter reads the cell in its middle.",
-    "居住网格地图。方向键移动，加减键缩放，回车键读取中心网格。", ),
+    "居住网格地图。方向键移动，加减键缩放，回车键读取中心网格。" ),
     "layers": ("What the cells show", "网格显示内容"), "overlays": ("Also on the map", "叠加显示"),
     "facts": ("How this was measured", "计算口径"), "legend": ("Legend", "图例"), "readout": ("Cell", "网格"),
     "unmet": ("Unmet needs", "未满足的需求数"),
@@ -599,6 +593,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "zoom_in": ("Zoom in", "放大"), "zoom_out": ("Zoom out", "缩小"), "fit": ("Show the whole area", "显示全部范围"),
     "data_date": ("Data of {0}", "数据日期：{0}"), "too_old": (
     "This browser cannot open the data in this file; one from 2023 or later can.",
-    "此浏览器无法读取文件中的数据，请使用 2023 年以后的浏览器。", ),
+    "此浏览器无法读取文件中的数据，请使用 2023 年以后的浏览器。" ),
 }
 # fmt: on

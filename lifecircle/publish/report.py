@@ -110,9 +110,7 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
         else "residential cells in the zone: no population is known"
     )
     base_zh = "区内居住人口（人口栅格）" if people else "区内居住格网（无人口数据）"
-    searched = ", ".join(
-        f"{limit_text(lane.cutoff / TICKS, lane.unit)} ({name})" for name, lane in lanes.items()
-    )
+    searched = ", ".join(f"{limit_text(lane.cutoff / TICKS, lane.unit)} ({name})" for name, lane in lanes.items())
     lines += [
         ("Standard", f"{coverage.standard.title}; {coverage.standard.source}", "标准", coverage.standard.title_zh),
         ("Denominator", f"all {base}; those who could not be judged stay in it", "分母", f"全部{base_zh}，无法判定者计入分母"),

@@ -136,7 +136,8 @@ function lifecircleMap(map) {
   /** Points in world pixels. */
   async function openPoints(packed) {
     const [lon, lat] = await Promise.all([packed.x, packed.y].map(open));
-    return {x: Float64Array.from(lon, (v) => worldX(v * packed.step)), y: Float64Array.from(lat, (v) => worldY(v * packed.step))};
+    const {step} = packed;
+    return {x: Float64Array.from(lon, (v) => worldX(v * step)), y: Float64Array.from(lat, (v) => worldY(v * step))};
   }
 
   /** Lines or rings with the box of each shape; shape s owns lines shape[s] .. shape[s + 1]. */
@@ -145,7 +146,8 @@ function lifecircleMap(map) {
     const paths = {...xy, start: sums(points), shape: sums(lines), box: new Float64Array(4 * lines.length)};
     for (let s = 0; s < lines.length; s++) {
       const box = emptyBox();
-      for (let i = paths.start[paths.shape[s]]; i < paths.start[paths.shape[s + 1]]; i++) grow(box, paths.x[i], paths.y[i]);
+      const [from, to] = [paths.start[paths.shape[s]], paths.start[paths.shape[s + 1]]];
+      for (let i = from; i < to; i++) grow(box, paths.x[i], paths.y[i]);
       paths.box.set(box, 4 * s);
     }
     return paths;
@@ -451,9 +453,10 @@ function lifecircleMap(map) {
 
   function swatch(colour, kind) {
     const box = make('i', {class: 'lc-swatch ' + (kind || '')});
-    // A cluster is seen through to the cells below it.
-    if (kind === 'lc-cluster') colour = `linear-gradient(${colour}b8, ${colour}b8), ${scene.layers[0].colours[1]}`;
-    if (colour) box.style.background = colour;
+    if (kind === 'lc-cluster') {
+      const seen = colour + clusterAlpha();
+      box.style.background = `linear-gradient(${seen}, ${seen}), ${scene.layers[0].colours[1]}`;
+    } else if (colour) box.style.background = colour;
     return box;
   }
 
@@ -467,8 +470,8 @@ function lifecircleMap(map) {
     const whole = counted.reduce((sum, part) => sum + part, 0);
     const last = layer.colours.length;
     const row = (sample, label, i) => legendRow(sample, label, people(counted[i]), share(counted[i], whole));
-    const rows = layer.colours.flatMap((colour, i) => [row(swatch(colour), classLabel(layer, i), i), i !== layer.standard ? []
-      : make('tr', {class: 'lc-standard'}, make('td', {colspan: 4}, '▲ ' + t('met') + ' · ',
+    const rows = layer.colours.flatMap((colour, i) => [row(swatch(colour), classLabel(layer, i), i),
+      i !== layer.standard ? [] : make('tr', {class: 'lc-standard'}, make('td', {colspan: 4}, '▲ ' + t('met') + ' · ',
         make('b', {}, t('standard', round(service.unit, service.threshold))), ' · ▼ ' + t('not_met')))]);
     if (layer.cells[last]) rows.push(row(swatch('', 'lc-hatch'), t('no_verdict'), last));
     const head = [make('td', {colspan: 2}), heading(t(layer.people ? 'residents' : 'n_cells')), heading(t('share'))];
@@ -479,6 +482,8 @@ function lifecircleMap(map) {
       unknown ? make('p', {}, t('unknown_people')) : '');
   }
 
+  /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
+  const clusterAlpha = () => (state.layer.service < 0 ? 'ff' : 'b8');
   const gapClass = (row) => scene.gaps.limits.filter((limit) => row.people > limit).length;
   const shownGap = (row) => state.layer.service < 0 || row.service === state.layer.service;
 
@@ -532,6 +537,8 @@ function lifecircleMap(map) {
     if (place) lines.push(...facilityLines(place), ...(GAPS ? gapLines(place) : []));
     box.hidden = lines.length === 0;
     box.classList.toggle('lc-pinned', pinned);
+    // What was asked for is read out; what the mouse passes over is not.
+    box.ariaLive = pinned ? 'polite' : 'off';
     box.replaceChildren(at >= 0 ? make('h2', {}, t('readout') + ' ', name(cells.id(at))) : '',
       pinned ? make('button', {type: 'button', class: 'lc-close', 'aria-label': t('unpin'), click: unpin}, '×') : '',
       make('dl', {}, lines), pinned ? everything(at) : '');
@@ -571,7 +578,8 @@ function lifecircleMap(map) {
       if (distance < best && shownFacility(i)) [best, found] = [distance, i];
     }
     if (found < 0) return [];
-    return line(name(serviceTitle(f.service[found])), name(f.names[found] || '–'), f.planned[found] ? ' · ' + t('planned') : '');
+    const planned = f.planned[found] ? ' · ' + t('planned') : '';
+    return line(name(serviceTitle(f.service[found])), name(f.names[found] || '–'), planned);
   }
 
   function gapLines(latlng) {
@@ -609,7 +617,8 @@ function lifecircleMap(map) {
       scope: 'col', 'aria-sort': state.sort !== column ? 'none' : state.down ? 'descending' : 'ascending',
     }, make('button', {type: 'button', 'data-sort': column, click: () => sortBy(column)},
       t(word) + (state.sort !== column ? '' : state.down ? ' ▾' : ' ▴')));
-    const head = [sorter('service', 'service'), sorter('people', 'residents'), sorter('worst', 'worst'), sorter('area', 'area')];
+    const columns = {service: 'service', people: 'residents', worst: 'worst', area: 'area'};
+    const head = Object.entries(columns).map(([column, word]) => sorter(column, word));
     const rows = shown.map((row) => make('tr', {click: () => zoomTo(row.i)},
       make('th', {scope: 'row'}, make('button', {type: 'button'}, name(serviceTitle(row.service))),
         make('small', {}, name(local(row.cause, row.cause_zh)), row.zone ? [' · ', name(zoneName(row.zone))] : '')),
@@ -649,18 +658,24 @@ function lifecircleMap(map) {
   }
 
   function option(type, key, checked, label, sample, change) {
-    return make('label', {}, make('input', {type, name: 'lc-' + type, value: key, checked, change}), sample || '', make('span', {}, label));
+    const input = make('input', {type, name: 'lc-' + type, value: key, checked, change});
+    return make('label', {}, input, sample || '', make('span', {}, label));
   }
 
   function drawControls() {
     byId('layers').lastChild.replaceChildren(...scene.layers.map((layer, i) =>
       option('radio', i, layer === state.layer, name(layerTitle(layer)), null, () => choose(layer))));
-    const labels = {streets: 'streets', water: 'water', zones: 'zones', overlays: 'other_areas', facilities: 'facilities', gaps: 'gaps'};
-    byId('overlays').lastChild.replaceChildren(...Object.entries(labels).filter(([key]) => sheets[key]).map(([key, word]) =>
-      option('checkbox', key, map.hasLayer(sheets[key]), t(word), make('i', {class: 'lc-key lc-key-' + key}), (event) => {
+    const overlays = ['streets', 'water', 'zones', 'overlays', 'facilities', 'gaps'].filter((key) => sheets[key]);
+    byId('overlays').hidden = overlays.length === 0;
+    byId('overlays').lastChild.replaceChildren(...overlays.map((key) => {
+      const change = (event) => {
         sheets[key][event.target.checked ? 'addTo' : 'removeFrom'](map);
         placeLabels();
-      })));
+      };
+      const sample = make('i', {class: 'lc-key lc-key-' + key});
+      const word = t(key === 'overlays' ? 'other_areas' : key);
+      return option('checkbox', key, map.hasLayer(sheets[key]), word, sample, change);
+    }));
   }
 
   function drawTexts() {
@@ -675,12 +690,13 @@ function lifecircleMap(map) {
     byId('notice').hidden = !notice;
     byId('notice').replaceChildren(name(notice || ''));
     for (const element of document.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
-    for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', t(element.dataset.label));
-    byId('headline').replaceChildren(...local(scene.headline, scene.headline_zh).map((text) => make('p', {dir: 'auto'}, text)),
-      make('p', {class: 'lc-hint'}, t('hint')));
+    for (const element of document.querySelectorAll('[data-label]')) element.ariaLabel = t(element.dataset.label);
+    const sentences = local(scene.headline, scene.headline_zh).map((text) => make('p', {dir: 'auto'}, text));
+    byId('headline').replaceChildren(...sentences, make('p', {class: 'lc-hint'}, t('hint')));
     byId('facts').lastElementChild.replaceChildren(...local(scene.facts, scene.facts_zh)
       .flatMap(([label, value]) => line(name(label), make('bdi', {}, value))));
-    byId('foot').replaceChildren(...[...scene.attribution, t('data_date', scene.data_date)].map((text) => make('bdi', {}, text)));
+    const credits = [...scene.attribution, t('data_date', scene.data_date)];
+    byId('foot').replaceChildren(...credits.map((text) => make('bdi', {}, text)));
     map.getContainer().setAttribute('aria-label', t('map'));
     drawControls();
     drawLegend();
@@ -698,9 +714,10 @@ function lifecircleMap(map) {
   };
 
   function drawButtons() {
-    const button = (sign, word, click) => make('button', {type: 'button', 'aria-label': t(word), title: t(word), click}, sign);
-    buttons.getContainer().replaceChildren(button('+', 'zoom_in', () => map.zoomIn()), button('−', 'zoom_out', () => map.zoomOut()),
-      button('⤢', 'fit', fit));
+    const button = (sign, word, click) =>
+      make('button', {type: 'button', 'aria-label': t(word), title: t(word), click}, sign);
+    buttons.getContainer().replaceChildren(button('+', 'zoom_in', () => map.zoomIn()),
+      button('−', 'zoom_out', () => map.zoomOut()), button('⤢', 'fit', fit));
   }
 
   // -------------------------------------------------------------------------------- labels, start
@@ -712,7 +729,8 @@ function lifecircleMap(map) {
     const box = byId('legend').getBoundingClientRect();
     const over = box.top < map.getContainer().getBoundingClientRect().bottom - 20 ? box.width + 20 : 0;
     const [all, beside] = [0, over].map((width) => map.getBoundsZoom(scene.bounds, false, L.point(width + 20, 20)));
-    map.fitBounds(scene.bounds, {paddingTopLeft: [10, 10], paddingBottomRight: [beside >= all - 2 ? over + 10 : 10, 10], animate: false});
+    const right = beside >= all - 2 ? over + 10 : 10;
+    map.fitBounds(scene.bounds, {paddingTopLeft: [10, 10], paddingBottomRight: [right, 10], animate: false});
   }
 
   function drawLabels() {
@@ -736,9 +754,9 @@ function lifecircleMap(map) {
       const text = marker.getElement().firstChild;
       const {x, y} = map.latLngToLayerPoint(marker.getLatLng());
       const [w, h] = [text.offsetWidth, text.offsetHeight];
-      const free = taken.every((other) => Math.abs(other.x - x) * 2 > other.w + w || Math.abs(other.y - y) * 2 > other.h + h);
+      const apart = (o) => Math.abs(o.x - x) * 2 > o.w + w || Math.abs(o.y - y) * 2 > o.h + h;
       const fits = (marker.box[2] - marker.box[0]) * scale > w * 0.6;
-      const show = free && fits && map.hasLayer(sheets[marker.key]);
+      const show = taken.every(apart) && fits && map.hasLayer(sheets[marker.key]);
       if (show) taken.push({x, y, w, h});
       text.style.visibility = show ? '' : 'hidden';
     });
@@ -781,7 +799,7 @@ function lifecircleMap(map) {
     if (!shownGap(row)) return [];
     if (!GAPS) return [{stroke: '#ffffff', width: 3.5}, {stroke: '#8b1e3f', width: 1.8}];
     const fill = row.people === null ? '#ffffff' : scene.gaps.colours[gapClass(row)];
-    return [{fill: fill + 'b8'}, {stroke: '#4a1c0c', width: 1.3}];
+    return [{fill: fill + clusterAlpha()}, {stroke: '#4a1c0c', width: 1.3}];
   }
 
   function listen() {
