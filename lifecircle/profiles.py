@@ -3,7 +3,7 @@
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,16 +145,28 @@ def check_toml(model: type[Model], text: str, *, origin: str) -> Model:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise StandardError(f"{origin} is not valid TOML: {error}") from error
+    return check_keys(model, raw, origin=origin)
+
+
+def check_keys(model: type[Model], raw: dict[str, Any], *, origin: str) -> Model:
+    """Make a model of keys and values; one fault found becomes the message, an unknown key before any other.
+
+    Raises
+    ------
+    StandardError
+        As `check_toml`.
+    """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        fault = error.errors()[0]
+        # A misspelt key is missing and unknown at once, and the second says how to mend it.
+        fault = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             valid = _keys_at(model, fault["loc"][:-1])
             hint = did_you_mean(str(fault["loc"][-1]), valid) if valid else "remove it"
             raise StandardError(f"{origin}: unknown key {where!r}; {hint}") from error
-        arrived = "" if fault["type"] == "missing" else f" (arrived: {str(fault['input'])[:80]!r})"
+        arrived = "" if fault["type"] == "missing" or not where else f" (arrived: {str(fault['input'])[:80]!r})"
         raise StandardError(f"{origin}: {where or 'file'}: {fault['msg']}{arrived}") from error
 
 

@@ -25,7 +25,7 @@ from lifecircle.model.cells import PEOPLE, STATUS, Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
-from lifecircle.profiles import TICKS, Profile, check_toml, load_preset
+from lifecircle.profiles import TICKS, Profile, check_keys, check_toml, load_preset
 from lifecircle.publish import files, report
 from lifecircle.publish.report import About
 from lifecircle.reach.isochrone import Isochrone
@@ -43,7 +43,10 @@ OSM_CREDIT = "© OpenStreetMap contributors, Open Database Licence (ODbL) 1.0, o
 
 
 class StudyFile(BaseModel):
-    """Keys of a study TOML. Paths are relative to the file; values not given take the defaults shown."""
+    """Keys of a study TOML; what is not given takes the default shown.
+
+    Paths, those of a standard or profile file included, are relative to the file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Literal[1] = Field(1, alias="schema")
@@ -149,16 +152,7 @@ class Study:
         StandardError
             A key is unknown, missing or wrong.
         """
-        from pydantic import ValidationError
-
-        try:
-            made = StudyFile.model_validate(keys)
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in fault["loc"])
-            hint = f"; {did_you_mean(where, StudyFile.model_fields)}" if fault["type"] == "extra_forbidden" else ""
-            raise StandardError(f"{where or 'study'}: {fault['msg']}{hint}") from error
-        return cls._with_paths(made, Path.cwd())
+        return cls._with_paths(check_keys(StudyFile, keys, origin="study"), Path.cwd())
 
     @classmethod
     def _with_paths(cls, keys: StudyFile, root: Path) -> "Study":
@@ -167,7 +161,12 @@ class Study:
             for key in ("osm", "population", "elevation", "boundary", "out")
             if (value := getattr(keys, key)) is not None
         }
-        return cls(keys.model_copy(update=changed))
+        presets = {
+            key: str(root / value)
+            for key in ("standard", "profile")
+            if (value := getattr(keys, key) or "").endswith(".toml")
+        }
+        return cls(keys.model_copy(update=changed | presets))
 
     def changed(self, **keys: Any) -> "Study":
         """Copy the study with other values for some keys; a None leaves the key as it is."""

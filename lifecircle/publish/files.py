@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import rasterio
 import rasterio.shutil
+from pyogrio.errors import DataLayerError, DataSourceError
+from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from lifecircle.assess.coverage import Coverage, nullable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 _NODATA = -1.0
+_LITTLE = 1 << 16
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
 _AT_FDCWD = -100
 
@@ -63,8 +66,10 @@ def whole_folder(target: Path) -> Iterator[Path]:
         made.chmod(0o755)
         yield made
         _exchange(made, target)
-    except OSError as error:
-        reason = "the disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else (error.strerror or str(error))
+    except (OSError, DataSourceError, DataLayerError, RasterioError) as error:
+        # GDAL tells a full disk only in words, so the room left is asked for as well.
+        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or shutil.disk_usage(made).free < _LITTLE
+        reason = "the disk is full" if full else (getattr(error, "strerror", None) or str(error))
         raise SourceError(
             f"the results could not be written to {target}: {reason}; what was there is unchanged"
         ) from error

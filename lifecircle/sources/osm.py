@@ -16,11 +16,15 @@ from lifecircle.errors import DataError
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
-KEYS = (
+_PLAIN_KEYS = (
     "amenity", "barrier", "building", "craft", "emergency", "entrance", "healthcare", "highway", "historic", "landuse",
     "leisure", "man_made", "natural", "office", "place", "public_transport", "railway", "shop", "social_facility",
     "sport", "tourism", "waterway",
 )  # fmt: skip
+LIFECYCLE = ("proposed:", "planned:", "construction:")
+"""Prefixes of keys of things that are still to come."""
+
+KEYS = (*_PLAIN_KEYS, *(prefix + key for prefix in LIFECYCLE for key in _PLAIN_KEYS))
 """Keys of the objects read; whatever has none of them is passed over inside osmium, before Python sees it."""
 
 _UNDEFINED = 2_147_483_647

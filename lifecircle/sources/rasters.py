@@ -1,6 +1,7 @@
 """Rasters of people and of elevation, read through rasterio."""
 
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyproj
 import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from shapely.geometry.base import BaseGeometry
 
 from lifecircle.errors import CrsError, DataError
@@ -115,7 +116,10 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
     if not path.exists():
         raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
     try:
-        with rasterio.open(_virtual(path)) as raster:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, as an error
+            opened = rasterio.open(_virtual(path))
+        with opened as raster:
             if raster.crs is None:
                 raise CrsError(
                     f"the {what} raster {path} names no coordinate system; "

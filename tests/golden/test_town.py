@@ -1,13 +1,7 @@
 """Every figure of the golden town, worked out by hand from its drawing."""
 
-import sys
-from pathlib import Path
-
 import geopandas as gpd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parents[1]))
 import town
 
 from lifecircle.study import Study

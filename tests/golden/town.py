@@ -81,7 +81,7 @@ def draw(folder):
     study = folder / "study.toml"
     study.write_text(
         'schema = 1\nname = "town"\nosm = "town.osm.pbf"\npopulation = "people.tif"\nboundary = "boundary.geojson"\n'
-        f'standard = "{(folder / "golden.toml").as_posix()}"\nsnap_limit_m = 250\n'
+        'standard = "golden.toml"\nsnap_limit_m = 250\n'
         'crs = "+proj=aeqd +lat_0=45 +lon_0=9 +datum=WGS84 +units=m +type=crs"\n',
         encoding="utf-8",
     )

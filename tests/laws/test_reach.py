@@ -2,18 +2,14 @@
 
 import dataclasses
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles import Stranger, along, bellman_ford, half_up
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra as scipy_dijkstra
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from oracles import Stranger, along, bellman_ford, half_up
 from strategies import WALKER, worlds
 
 from lifecircle.reach.search import field, search

@@ -2,14 +2,10 @@
 
 import json
 import random
-import sys
-from pathlib import Path
 
 import networkx as nx
 import pyarrow.parquet as pq
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from oracles import TICKS, Stranger
 
 CELLS = 200

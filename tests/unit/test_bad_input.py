@@ -1,0 +1,224 @@
+"""Whatever is wrong with the input: one clear message, an exit code, and the previous results as they were."""
+
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+
+import drawn
+import numpy as np
+import pytest
+import rasterio
+import town
+
+from lifecircle import cli
+from lifecircle.publish import files
+
+DATA, USAGE, SOURCE = 3, 2, 4
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A study that runs, with its results in place."""
+    folder = tmp_path_factory.mktemp("good")
+    study = town.draw(folder)
+    assert command("run", study, "--out", folder / "out") == 0
+    return folder
+
+
+@pytest.fixture
+def place(good, tmp_path):
+    """A copy of it to damage, with what its results were."""
+    shutil.copytree(good, tmp_path / "here")
+    return tmp_path / "here"
+
+
+def command(*arguments):
+    """Run the command line in this process and return its exit code."""
+    before = sys.argv
+    sys.argv = ["lifecircle", *map(str, arguments)]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+def snapshot(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def edit(study, pattern, to):
+    text = study.read_text(encoding="utf-8")
+    assert re.search(pattern, text, flags=re.MULTILINE)
+    study.write_text(re.sub(pattern, to, text, flags=re.MULTILINE), encoding="utf-8")
+
+
+def no_crs(here):
+    values = np.ones((4, 4), dtype=np.float32)
+    with (
+        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
+        rasterio.open(here / "people.tif", "w", driver="GTiff", width=4, height=4, count=1, dtype="float32") as out,
+    ):
+        out.write(values, 1)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def study_of(here):
+    return here / "study.toml"
+
+
+# name: (how it is damaged, exit code, words the message must hold)
+FAULTS = {
+    "missing extract": (lambda h: (h / "town.osm.pbf").unlink(), DATA, ["no OSM file", "town.osm.pbf"]),
+    "missing raster": (lambda h: (h / "people.tif").unlink(), DATA, ["no population raster", "people.tif"]),
+    "missing boundary": (lambda h: (h / "boundary.geojson").unlink(), DATA, ["boundary.geojson", "cannot read"]),
+    "missing study": (lambda h: (h / "study.toml").unlink(), DATA, ["study.toml", "cannot read"]),
+    "truncated extract": (lambda h: truncate(h / "town.osm.pbf"), DATA, ["town.osm.pbf", "damaged or cut short"]),
+    "empty extract": (lambda h: (h / "town.osm.pbf").write_bytes(b""), DATA, ["town.osm.pbf"]),
+    "not a pbf": (lambda h: (h / "town.osm.pbf").write_text("hello, this is no map\n" * 99), DATA, ["cannot be read as OSM"]),
+    "wrong suffix": (lambda h: edit(study_of(h), r"town\.osm\.pbf", "people.tif"), DATA, ["no OSM file by its name", ".osm.pbf"]),
+    "raster is no raster": (lambda h: (h / "people.tif").write_text("people"), DATA, ["people.tif", "cannot be read as a raster"]),
+    "raster without crs": (no_crs, DATA, ["people.tif", "no coordinate system", "gdal_edit"]),
+    "raster elsewhere": (
+        lambda h: drawn.raster(h / "people.tif", np.ones((3, 3)), left=90_000, top=90_000), DATA, ["does not cover the region"],
+    ),
+    "raster of nothing": (
+        lambda h: drawn.raster(h / "people.tif", np.full((13, 21), -200.0), left=0, top=1060), DATA, ["only nodata"],
+    ),
+    "nobody there": (
+        lambda h: drawn.raster(h / "people.tif", np.zeros((13, 21)), left=0, top=1060), DATA, ["nobody lives inside"],
+    ),
+    "boundary outside the data": (
+        lambda h: drawn.boundary(h / "boundary.geojson", ("far", "zone", 90_000, 0, 91_000, 1000)), DATA,
+        ["lies outside the data", "check the boundary"],
+    ),
+    "boundary in metres": (
+        lambda h: (h / "boundary.geojson").write_text(
+            '{"type":"Polygon","coordinates":[[[0,0],[5000,0],[5000,5000],[0,0]]]}'), DATA, ["EPSG:4326", "reproject"],
+    ),
+    "boundary without area": (
+        lambda h: (h / "boundary.geojson").write_text('{"type":"Point","coordinates":[9,45]}'), DATA, ["no polygon"],
+    ),
+    "boundary is no json": (lambda h: (h / "boundary.geojson").write_text("<gml/>"), DATA, ["not GeoJSON"]),
+    "zones overlap": (
+        lambda h: drawn.boundary(h / "boundary.geojson", ("a", "zone", 0, 0, 300, 300), ("b", "zone", 200, 0, 500, 300)),
+        DATA, ["overlap", "role = overlay"],
+    ),
+    "unknown key": (lambda h: edit(study_of(h), "^population", "populaton"), USAGE, ["'populaton'", "did you mean 'population'"]),
+    "wrong value": (lambda h: edit(study_of(h), "snap_limit_m = 250", "snap_limit_m = -1"), USAGE, ["snap_limit_m", "greater than 0"]),
+    "not toml": (lambda h: study_of(h).write_text("name = "), USAGE, ["not valid TOML"]),
+    "no boundary": (lambda h: edit(study_of(h), "^boundary.*$", ""), USAGE, ["boundary", "bbox"]),
+    "unknown standard": (lambda h: edit(study_of(h), "^standard.*$", 'standard = "xminute"'), USAGE, ["'xminute'", "xminute-generic"]),
+    "unknown service": (lambda h: edit(study_of(h), "^standard", 'services = ["clinik"]\nstandard'), USAGE, ["'clinik'", "'clinic'"]),
+    "unknown profile": (lambda h: edit(study_of(h), "^standard", 'profile = "senor"\nstandard'), USAGE, ["'senor'", "'senior'"]),
+    "unknown profile in a standard": (lambda h: edit(h / "golden.toml", '"adult"', '"adlt"'), USAGE, ["'adlt'", "'adult'"]),
+    "typo in a standard": (lambda h: edit(h / "golden.toml", '^title_zh = "诊所"', 'titel_zh = "x"'), USAGE, ["titel_zh", "title_zh"]),
+    "broken regex": (
+        lambda h: edit(h / "golden.toml", r"\{ match = \{ amenity = \[\"clinic\"\] \} \}",
+                       '{ match = { amenity = ["clinic"] }, name = "(" }'), USAGE, ["regular expression"],
+    ),
+    "empty category": (lambda h: edit(h / "golden.toml", '"clinic"', '"casino"'), DATA, ["no facility for: clinic", "--services"]),
+    "unknown crs": (lambda h: edit(study_of(h), "^crs.*$", 'crs = "EPSG:99999999"'), DATA, ["EPSG:99999999"]),
+    "crs in degrees": (lambda h: edit(study_of(h), "^crs.*$", 'crs = "EPSG:4326"'), DATA, ["not in metres"]),
+    "threshold beyond cutoff": (lambda h: edit(study_of(h), "^standard", "cutoff_s = 60\nstandard"), DATA, ["beyond the cutoff"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_one_clear_message_and_the_old_results_intact(place, capfd, fault):
+    damage, code, words = FAULTS[fault]
+    damage(place)
+    before = snapshot(place / "out")
+    out = place / "out"
+    edit_missing = not (place / "study.toml").exists()
+    got = command("run", place / "study.toml", "--out", out)
+    said = capfd.readouterr().err
+    lines = [line for line in said.splitlines() if line.startswith("lifecircle: ")]
+    assert got == code, said
+    assert len(lines) == 1, said
+    assert "Traceback" not in said
+    for word in words:
+        assert word in said
+    assert snapshot(out) == before
+    assert not [path for path in place.iterdir() if path.name.startswith(".out")]
+    assert edit_missing == (fault == "missing study")
+
+
+def test_usage_of_the_command_line(capfd):
+    assert command("run") == USAGE
+    assert "nothing to run" in capfd.readouterr().err
+    assert command("run", "lingng-model") == USAGE
+    assert "did you mean 'lingang" in capfd.readouterr().err
+    assert command("run", "lingang") == DATA
+    assert "needs an OpenStreetMap extract" in capfd.readouterr().err
+    assert command("run", "--osm", "x.osm.pbf", "--bbox", "1,2,3") == USAGE
+    assert "W,S,E,N" in capfd.readouterr().err
+    assert command("run", "--osm", "x.osm.pbf", "--bbox", "3,2,1,4") == DATA
+    assert "west < east" in capfd.readouterr().err
+    assert command("isochrone", "nowhere") == USAGE
+    assert "LON,LAT" in capfd.readouterr().err
+    assert command("info", "no/such/folder") == DATA
+    assert "no results folder" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["/proc/lifecircle/out", "/dev/null/out"])
+def test_a_place_nobody_may_write(good, capfd, out):
+    assert command("run", good / "study.toml", "--out", out) == SOURCE
+    assert "cannot write" in capfd.readouterr().err
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(good, tmp_path, capfd):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert command("run", good / "study.toml", "--out", tmp_path) == SOURCE
+    assert "not lifecircle's results" in capfd.readouterr().err
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("limit", [2_000, 20_000, 60_000, 120_000])
+def test_no_room_half_way(place, limit):
+    """Every file that would pass the limit fails in the middle of being written, as on a full disk."""
+    before = snapshot(place / "out")
+    done = subprocess.run(
+        [sys.executable, "-m", "lifecircle.cli", "run", place / "study.toml", "--out", place / "out"],
+        capture_output=True, text=True, check=False, env=os.environ | {"TERM": "dumb"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )  # fmt: skip
+    assert done.returncode == SOURCE, done.stderr
+    assert "could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert snapshot(place / "out") == before
+    assert not [path for path in place.iterdir() if path.name.startswith(".out")]
+
+
+def test_a_full_disk_is_called_so(place, capfd, monkeypatch):
+    before = snapshot(place / "out")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_json", full)
+    assert command("run", place / "study.toml", "--out", place / "out") == SOURCE
+    assert "the disk is full" in capfd.readouterr().err
+    assert snapshot(place / "out") == before
+
+
+def test_an_exchange_cut_off_is_put_back(place):
+    before = snapshot(place / "out")
+    (place / "out").rename(place / ".out.previous")
+    assert command("info", place / "out") == 0
+    assert snapshot(place / "out") == before
+
+
+def test_without_the_one_call_exchange_two_renames_do(place, monkeypatch):
+    monkeypatch.setattr(files.sys, "platform", "other")
+    assert command("run", place / "study.toml", "--out", place / "out") == 0
+    assert not [path for path in place.iterdir() if path.name.startswith(".out")]
+    assert (place / "out" / "manifest.json").exists()

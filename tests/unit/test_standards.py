@@ -1,0 +1,95 @@
+import json
+from importlib import resources
+
+import pytest
+
+from lifecircle.errors import StandardError
+from lifecircle.profiles import Profile, check_toml, preset_names
+from lifecircle.standards import Standard, TagRule
+from lifecircle.study import RegionPreset, StudyFile
+
+
+@pytest.mark.parametrize("name", preset_names("profiles"))
+def test_every_profile_loads_and_tells_its_source(name):
+    profile = Profile.load(name)
+    assert profile.name == name
+    assert profile.unit == "m" or len(profile.speed_mps.source) > 20
+
+
+@pytest.mark.parametrize("name", preset_names("standards"))
+def test_every_standard_loads_and_names_profiles_that_exist(name):
+    standard = Standard.load(name)
+    assert standard.name == name
+    for service in standard.services.values():
+        assert service.profile in preset_names("profiles")
+        assert service.threshold.source
+        assert service.title
+        assert service.title_zh
+
+
+def test_the_default_standard_has_the_nine_services():
+    assert list(Standard.load("xminute-generic").services) == [
+        "outdoor", "learning", "supplies", "eating", "moving", "cultural", "physical_exercise", "services", "healthcare",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("standard", Standard), ("profile", Profile), ("study", StudyFile), ("region", RegionPreset)],
+)
+def test_the_published_schemas_are_those_of_the_models(name, model):
+    text = (resources.files("lifecircle") / "presets" / "schemas" / f"{name}.json").read_text(encoding="utf-8")
+    assert json.loads(text) == model.model_json_schema(by_alias=True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "tags", "fits"),
+    [
+        ({"match": {"shop": ["*"]}}, {"shop": "supermarket"}, True),
+        ({"match": {"shop": ["*"]}}, {"shop": "no"}, False),
+        ({"match": {"sport": ["tennis"]}}, {"sport": "soccer; tennis"}, True),
+        (
+            {"match": {"leisure": ["park"]}, "unless": {"access": ["private"]}},
+            {"leisure": "park", "access": "private"},
+            False,
+        ),
+        (
+            {"match": {"amenity": ["clinic"]}, "name": "卫生服务中心"},
+            {"amenity": "clinic", "name": "申港社区卫生服务中心"},
+            True,
+        ),
+        (
+            {"match": {"amenity": ["clinic"]}, "name": "卫生服务中心"},
+            {"amenity": "clinic", "operator": "卫生服务中心"},
+            False,
+        ),
+        ({"match": {"amenity": ["school"], "isced:level": ["1"]}}, {"amenity": "school"}, False),
+    ],
+)
+def test_tag_rules(rule, tags, fits):
+    assert TagRule(**rule).fits(tags) is fits
+
+
+def test_another_walker_leaves_metre_rules_alone():
+    standard = Standard.load("xminute-generic")
+    services = dict(standard.services)
+    services["eating"] = services["eating"].model_copy(update={"profile": "metres"})
+    changed = standard.model_copy(update={"services": services}).walked_by("frail")
+    assert changed.services["eating"].profile == "metres"
+    assert {s.profile for key, s in changed.services.items() if key != "eating"} == {"frail"}
+
+
+def test_a_time_profile_needs_a_speed_and_a_distance_rule_has_none():
+    with pytest.raises(StandardError, match="needs speed_mps"):
+        check_toml(Profile, 'schema = 1\nname = "x"\ntitle = "x"\ntitle_zh = "x"\nunit = "s"', origin="x")
+    with pytest.raises(StandardError, match="neither speed nor slope"):
+        check_toml(
+            Profile, 'schema = 1\nname = "x"\ntitle = "x"\ntitle_zh = "x"\nunit = "m"\nslope = "tobler"', origin="x"
+        )
+
+
+def test_service_keys_are_snake_case():
+    text = Standard.load("xminute-generic").model_dump(by_alias=True)
+    text["services"] = {"Bad-Key": text["services"]["eating"]}
+    with pytest.raises(ValueError, match="snake_case"):
+        Standard.model_validate(text)
