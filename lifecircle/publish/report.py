@@ -184,7 +184,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
     ]
     lanes = coverage.lanes.values()
     said = method(coverage, about)
-    lines = headline(coverage)
+    lines = headline(coverage)[:1]  # the others are in the report: on a map they would bury the controls
     zone_name = {zone.key: zone.name for zone in region.zones}
     return maps.Scene(
         kind=kind,
@@ -304,7 +304,7 @@ h1{margin:0;font-size:1.9rem;line-height:1.2}h2{margin:2rem 0 .6rem;font-size:1.
 th,td{padding:.3rem .55rem;border-bottom:1px solid #d8dddb;text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}small{color:#4d585c}
 .bar{display:block;height:.35rem;background:#e3e7e5;margin-top:.15rem;min-width:4rem}.bar i{display:block;height:100%;background:#0b5f59}
-figure{margin:1rem 0}figure svg{width:100%;height:auto;border:1px solid #d8dddb;background:#fbfbf9}
+figure{margin:1rem 0}figure svg{width:100%;height:auto;max-height:46rem;border:1px solid #d8dddb;background:#fbfbf9}
 .key span{display:inline-block;margin-right:1rem;white-space:nowrap}.key i{display:inline-block;width:1rem;height:1rem;margin-right:.35rem;vertical-align:-.15rem;border:1px solid #777}
 footer{margin-top:2.5rem;border-top:1px solid #d8dddb;color:#4d585c;font-size:.85rem}
 @media print{main{max-width:none;padding:0}.links{display:none}section,figure{break-inside:avoid-page}}

@@ -483,7 +483,7 @@ function lifecircleMap(map) {
   }
 
   /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
-  const clusterAlpha = () => (state.layer.service < 0 ? 'ff' : 'b8');
+  const clusterAlpha = () => (state.layer.service < 0 ? '30' : 'b8');
   const gapClass = (row) => scene.gaps.limits.filter((limit) => row.people > limit).length;
   const shownGap = (row) => state.layer.service < 0 || row.service === state.layer.service;
 
@@ -726,6 +726,7 @@ function lifecircleMap(map) {
 
   /** Shows the whole area; beside the legend unless that costs more than two of the four steps to half the scale. */
   function fit() {
+    map.invalidateSize({pan: false});  // Leaflet measured the page before its texts were in
     const box = byId('legend').getBoundingClientRect();
     const over = box.top < map.getContainer().getBoundingClientRect().bottom - 20 ? box.width + 20 : 0;
     const [all, beside] = [0, over].map((width) => map.getBoundsZoom(scene.bounds, false, L.point(width + 20, 20)));
@@ -842,6 +843,13 @@ function lifecircleMap(map) {
     }));
   }
 
+  /** The service most people lack (by area where people are unknown): gaps of all services at once hide one another. */
+  function widestGap() {
+    const lacking = scene.services.map((_, i) => scene.gaps.rows.filter((row) => row.service === i)
+      .reduce((sum, row) => sum + (row.people === null ? row.area_m2 : row.people), 0));
+    return lacking.indexOf(Math.max(...lacking));
+  }
+
   async function start() {
     [cells, services] = await Promise.all([openCells(scene.cells), openServices(), openArt()]);
     cells.unmet = new Uint16Array(cells.n);
@@ -853,7 +861,7 @@ function lifecircleMap(map) {
       }
     }
     if (!services.length) cells.unknown.fill(1);
-    state.layer = scene.layers[0];
+    state.layer = scene.layers[GAPS ? widestGap() + 1 : 0];
     makeSheets();
     classify(state.layer);
     for (const [key, sheet] of Object.entries(sheets)) if (key !== 'gaps' || GAPS) sheet.addTo(map);
