@@ -184,7 +184,7 @@ def isochrone(  # noqa: PLR0917
 ) -> None:
     """Draw how far one can walk from a place: areas and reached streets, as GeoJSON."""
     from lifecircle.errors import SourceError, StandardError
-    from lifecircle.study import isochrone_of
+    from lifecircle.study import OSM_CREDIT, isochrone_of
 
     lon, lat = _numbers(place, 2, "LON,LAT such as 121.925,30.910")
     if minutes and metres:
@@ -202,7 +202,10 @@ def isochrone(  # noqa: PLR0917
             study, lon, lat, profile="metres" if metres else profile,
             limits=limits if metres else [60 * limit for limit in limits], progress=progress,
         )  # fmt: skip
-    text = found.to_geodataframe().to_json(drop_id=True)
+    said = {"attribution": [OSM_CREDIT, *study.keys.attribution]} | (
+        {"notice": study.keys.notice} if study.keys.notice else {}
+    )
+    text = json.dumps(json.loads(found.to_geodataframe().to_json(drop_id=True)) | said, ensure_ascii=False)
     if out is None:
         typer.echo(text)
         return
@@ -341,8 +344,6 @@ def _study(what: str | None, **keys: Any) -> "Study":
         said.setdefault("name", _stem(Path(said["osm"])))
         return Study.from_keys(said)
     study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what)
-    if "bbox" in said and study.keys.boundary is not None:
-        said["boundary"] = None
     return study.changed(**said)
 
 

@@ -169,11 +169,17 @@ class Study:
         return cls(keys.model_copy(update=changed | presets))
 
     def changed(self, **keys: Any) -> "Study":
-        """Copy the study with other values for some keys; a None leaves the key as it is."""
+        """Copy the study with other values for some keys; a None leaves the key as it is.
+
+        A box takes the place of a boundary, and a boundary that of a box.
+        """
         said = {key: value for key, value in keys.items() if value is not None}
         if not said:
             return self
-        return Study.from_keys(self.keys.model_dump(by_alias=True) | said)
+        before = self.keys.model_dump(by_alias=True)
+        if "bbox" in said or "boundary" in said:
+            before |= {"bbox": None, "boundary": None}
+        return Study.from_keys(before | said)
 
     @property
     def out(self) -> Path:

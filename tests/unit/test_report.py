@@ -1,0 +1,90 @@
+import json
+import re
+
+import pytest
+import town
+from drawn import boundary
+
+from lifecircle.assess.wording import share_text
+from lifecircle.study import Study
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "${alert(1)}{{7*7}}",
+    "\u202eevil\u2066",
+    "x" * 10_000,
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    here = tmp_path_factory.mktemp("town")
+    return Study.from_toml(town.draw(here)).changed(notice="A MODEL & no survey").run().write(here / "out")
+
+
+def test_pages_hold_no_reference_that_leaves_them(folder):
+    for name in ("index", "coverage", "gaps"):
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        assert "Content-Security-Policy" in text[:400]
+        text = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+        for found in re.findall(r"""(?:src|href|action)\s*=\s*["']([^"']+)""", text):
+            assert found.startswith(("data:", "#")) or (folder / found).exists(), found
+        assert not re.search(r"url\(\s*[\"']?(?!data:|#)", text)
+
+
+def test_the_notice_and_the_credit_stand_on_every_page(folder):
+    for name in ("index", "coverage", "gaps"):
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        assert "A MODEL &amp; no survey" in text or "A MODEL \\u0026 no survey" in text
+        assert "OpenStreetMap contributors" in text
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    assert summary["notice"] == "A MODEL & no survey"
+
+
+def test_the_report_tells_mode_threshold_and_denominator(folder):
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    for said in ("1.33 m/s", "within 4 min", "within 300 m", "stay in it", "all walks level", "made up", "45.9 %"):
+        assert said in text
+    assert "<script" not in text
+
+
+def test_shares_in_the_report_are_those_of_the_summary(folder):
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    for figure in summary["figures"]:
+        if figure["measure"] == "people":
+            assert share_text(figure["met"], figure["total"]).replace(">", "&gt;").replace("<", "&lt;") in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_zone_names_stay_text(tmp_path, text):
+    study = town.draw(tmp_path)
+    boundary(
+        tmp_path / "boundary.geojson", ("west", "zone", -300, -300, 500, 1100), ("east", "zone", 500, -300, 2100, 1100)
+    )
+    raw = json.loads((tmp_path / "boundary.geojson").read_text())
+    for feature in raw["features"]:
+        feature["properties"]["name"] = text
+    (tmp_path / "boundary.geojson").write_text(json.dumps(raw))
+    out = Study.from_toml(study).changed(title=text, notice=text).run().write(tmp_path / "out")
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in index
+    assert "<img" not in index
+    for name in ("coverage", "gaps"):
+        page = (out / f"{name}.html").read_text(encoding="utf-8")
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+
+
+def test_nobody_lives_in_a_zone(tmp_path):
+    study = town.draw(tmp_path)
+    boundary(
+        tmp_path / "boundary.geojson",
+        ("full", "zone", -300, -300, 2100, 1100),
+        ("empty", "overlay", 100, -200, 200, -100),
+    )
+    result = Study.from_toml(study).run()
+    assert "no residents" in result.page("index")
+    figure = next(f for f in result.coverage.figures() if f.zone == "empty" and f.service == "clinic")
+    assert figure.share is None
