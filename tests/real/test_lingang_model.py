@@ -11,7 +11,7 @@ import osmium
 import pytest
 import rasterio
 import shapely
-from conftest import ROOT
+from regions import ROOT
 
 from lifecircle.region import Region, geodesic_area
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import town
-from conftest import study_of
+from regions import study_of
 
 
 def digest(folder):
