@@ -23,6 +23,8 @@ class NetworkxStranger(Stranger):
                     self.graph.add_edge(tail, head, ticks=ticks)
 
     def reached(self, seeds, cutoff):
+        if not seeds:
+            return {}
         self.graph.add_weighted_edges_from((("home", node, ticks) for node, ticks in seeds.items()), weight="ticks")
         try:
             found = nx.single_source_dijkstra_path_length(self.graph, "home", cutoff=cutoff, weight="ticks")
