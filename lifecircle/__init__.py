@@ -27,6 +27,7 @@ _HOME = {
     "Result": "lifecircle.study",
     "Standard": "lifecircle.standards",
     "Study": "lifecircle.study",
+    "isochrone_of": "lifecircle.study",
 }
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Result",
     "Standard",
     "Study",
+    "isochrone_of",
 ]
 
 

@@ -26,6 +26,7 @@ app = typer.Typer(
 standards_app = typer.Typer(no_args_is_help=False, help="What must be near: list the standards, or show one.")
 app.add_typer(standards_app, name="standards")
 
+_LONGEST = 20_000  # minutes or metres of an isochrone
 STAGES = {
     "read": "reading the data",
     "network": "building the network",
@@ -121,6 +122,7 @@ def run(  # noqa: PLR0917
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
+    title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     profile: Annotated[Optional[str], typer.Option(help="Who walks, by name or .toml file; metre rules stay.")] = None,  # noqa: UP045
@@ -135,7 +137,7 @@ def run(  # noqa: PLR0917
     """Compute coverage and gaps of a region and write the results folder."""
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
-        standard=standard, services=services.split(",") if services else None, profile=profile, year=year,
+        title=title, standard=standard, services=services.split(",") if services else None, profile=profile, year=year,
         cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
@@ -144,7 +146,7 @@ def run(  # noqa: PLR0917
     if as_json:
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:
-        _print_result(result, folder, profile)
+        _print_result(result, folder)
 
 
 @app.command()
@@ -178,17 +180,23 @@ def isochrone(  # noqa: PLR0917
     bbox: BoxOption = None,
     minutes: Annotated[Optional[str], typer.Option(metavar="A,B", help="Limits in minutes [5,10,15].")] = None,  # noqa: UP045
     metres: Annotated[Optional[str], typer.Option(metavar="A,B", help="Limits in network metres instead.")] = None,  # noqa: UP045
-    profile: Annotated[str, typer.Option(help="Who walks, by name or .toml file.")] = "adult",
+    profile: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Who walks, by name or .toml file; default: whom the study says, else adult."),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="File to write; default: print the GeoJSON.")] = None,  # noqa: UP045
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
-    """Draw how far one can walk from a place: areas and reached streets, as GeoJSON."""
+    """Draw how far one can walk from a place: areas and reached streets, as GeoJSON.
+
+    Without a study, a region or --osm the embedded model lingang-model is walked on.
+    """
     from lifecircle.errors import SourceError, StandardError
     from lifecircle.study import OSM_CREDIT, isochrone_of
 
     lon, lat = _numbers(place, 2, "LON,LAT such as 121.925,30.910")
-    if minutes and metres:
-        raise StandardError("give --minutes or --metres, not both")
+    if metres and (minutes or profile):
+        raise StandardError("--metres measures the network whoever walks: give it without --minutes and --profile")
     limits = _numbers(metres or minutes or "5,10,15", None, "limits such as 5,10,15")
     study = _study(
         what or (None if osm else "lingang-model"),
@@ -199,12 +207,17 @@ def isochrone(  # noqa: PLR0917
     )
     with _bar(quiet=out is None) as progress:
         found = isochrone_of(
-            study, lon, lat, profile="metres" if metres else profile,
+            study, lon, lat, profile="metres" if metres else profile or study.keys.profile or "adult",
             limits=limits if metres else [60 * limit for limit in limits], progress=progress,
         )  # fmt: skip
-    said = {"attribution": [OSM_CREDIT, *study.keys.attribution]} | (
-        {"notice": study.keys.notice} if study.keys.notice else {}
-    )
+    said = {
+        "attribution": [OSM_CREDIT, *study.keys.attribution],
+        "place": [lon, lat],
+        "profile": found.profile,
+        "to_path_m": round(found.leg_m, 1),
+    } | ({"notice": study.keys.notice} if study.keys.notice else {})
+    if not found.length_m[0]:
+        typer.echo(f"the nearest path is {found.leg_m:.0f} m away: the smallest limit does not lead far", err=True)
     text = json.dumps(json.loads(found.to_geodataframe().to_json(drop_id=True)) | said, ensure_ascii=False)
     if out is None:
         typer.echo(text)
@@ -301,7 +314,8 @@ def info(
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        _ = summary["figures"][0]["met"], manifest["finished"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise DataError(
             f"{folder} is no results folder of lifecircle ({error}); expected summary.json and manifest.json in it"
         ) from error
@@ -372,8 +386,8 @@ def _numbers(text: str, n: int | None, expected: str) -> list[float]:
         found = []
     if not found or (n is not None and len(found) != n) or not all(math.isfinite(value) for value in found):
         raise StandardError(f"cannot read {text!r}; expected {expected}")
-    if n is None and any(value <= 0 for value in found):
-        raise StandardError(f"limits must be above zero, got {text!r}")
+    if n is None and not all(0 < value <= _LONGEST for value in found):
+        raise StandardError(f"limits must be above 0 and at most {_LONGEST:,}, got {text!r}")
     return found
 
 
@@ -419,23 +433,27 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: b
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*head, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
 
 
-def _print_result(result: "Result", folder: Path, profile: str | None) -> None:
+def _print_result(result: "Result", folder: Path) -> None:
     from lifecircle.assess.wording import people_text, share_text
     from lifecircle.publish.report import headline
 
     coverage = result.coverage
     if result.about.notice:
         typer.echo(result.about.notice)
-    if profile:
-        typer.echo(f"Every time rule is walked by {profile}; metre rules are as the standard says.")
-    for english, _ in headline(coverage):
-        typer.echo(english)
+    if result.study.keys.profile:
+        typer.echo(f"Every time rule is walked by {result.study.keys.profile}; metre rules are as the standard says.")
+    lines = headline(coverage)
+    overlays = [f"  {line.english}" for line in lines if line.kind == "overlay"]
+    heading = ["Further views of it; they overlap the zones:"] if overlays else []
+    typer.echo("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
     measure = "people" if coverage.cells.people is not None else "cells"
     if measure == "cells":
         typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
@@ -445,7 +463,24 @@ def _print_result(result: "Result", folder: Path, profile: str | None) -> None:
         if f.kind == "region" and f.measure == measure
     ]
     _table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
+    _print_doubts(result.summary["data"])
+    if not result.summary["population_spans_region"]:
+        typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
     typer.echo(f"{folder / 'index.html'}")
+
+
+def _print_doubts(data: dict[str, Any]) -> None:
+    """Say which verdicts rest on poor data."""
+    from lifecircle.assess.wording import people_text
+
+    for what, key in (
+        ("stand on scraps of the network", "on_scraps"),
+        ("lie within a walk of the edge of the data", "near_edge"),
+    ):
+        doubt = data[key]
+        if doubt["cells"]:
+            who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
+            typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")
 
 
 if __name__ == "__main__":

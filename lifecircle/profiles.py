@@ -14,6 +14,7 @@ from lifecircle.errors import StandardError, did_you_mean
 TICKS = 32
 """Ticks in one unit: costs are whole multiples of 1/32 s, or of 1/32 m."""
 
+_STEEPEST = 1.0  # 45 degrees: beyond it an elevation model is wrong, or the way is a ladder
 Status = Literal["verified", "secondary", "unverified"]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -55,6 +56,8 @@ class Profile(BaseModel):
 
     @model_validator(mode="after")
     def _speed_fits_unit(self) -> "Profile":
+        if (self.name == "metres") != (self.unit == "m"):
+            raise ValueError("the name 'metres' belongs to the distance rule (unit 'm'), and to it alone")
         if self.unit == "s" and (self.speed_mps is None or not 0.1 <= self.speed_mps.value <= 10):  # noqa: PLR2004
             raise ValueError("a time profile needs speed_mps between 0.1 and 10 m/s")
         if self.unit == "m" and (self.speed_mps is not None or self.slope != "none"):
@@ -71,6 +74,11 @@ class Profile(BaseModel):
             The name is no preset, the file cannot be read, or a key in it is unknown or wrong.
         """
         return load_preset(cls, name, folder="profiles", what="profile")
+
+    @property
+    def level_speed(self) -> float:
+        """Units of length a unit of cost buys on the flat: m/s for a time profile, 1 for metres."""
+        return 1.0 if self.speed_mps is None else self.speed_mps.value
 
     @property
     def top_speed(self) -> float:
@@ -97,7 +105,7 @@ class Profile(BaseModel):
         if self.speed_mps is not None:
             speed: float | NDArray[np.float64] = self.speed_mps.value
             if self.slope == "tobler" and grade is not None:
-                level = np.nan_to_num(grade, nan=0.0)
+                level = np.clip(np.nan_to_num(grade, nan=0.0), -_STEEPEST, _STEEPEST)
                 speed = speed * np.exp(-3.5 * (np.abs(level + 0.05) - 0.05))
             cost = cost / speed
         return np.floor(cost * TICKS + 0.5).astype(np.int32)
@@ -167,7 +175,8 @@ def check_keys(model: type[Model], raw: dict[str, Any], *, origin: str) -> Model
             hint = did_you_mean(str(fault["loc"][-1]), valid) if valid else "remove it"
             raise StandardError(f"{origin}: unknown key {where!r}; {hint}") from error
         arrived = "" if fault["type"] == "missing" or not where else f" (arrived: {str(fault['input'])[:80]!r})"
-        raise StandardError(f"{origin}: {where or 'file'}: {fault['msg']}{arrived}") from error
+        said = fault["msg"].removeprefix("Value error, ")
+        raise StandardError(f"{origin}: {f'{where}: ' if where else ''}{said}{arrived}") from error
 
 
 def _keys_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

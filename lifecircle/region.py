@@ -16,6 +16,7 @@ from lifecircle.errors import CrsError, DataError
 
 WGS84 = pyproj.CRS.from_epsg(4326)
 GEOD = pyproj.Geod(ellps="WGS84")
+_TRUE_SCALE = 0.005
 _PARTITION_TOLERANCE = 1e-6
 """Share of the smaller zone two zones may overlap by: neighbours drawn from rounded coordinates do, a little."""
 
@@ -69,12 +70,29 @@ class Region:
                 f"the boundary runs from {west:.1f}, {south:.1f} to {east:.1f}, {north:.1f}: "
                 "expected longitudes and latitudes in degrees (WGS84); reproject it to EPSG:4326"
             )
-        keys = [zone.key for zone in (*self.zones, *self.overlays)]
-        if len(keys) != len(set(keys)):
-            double = sorted({key for key in keys if keys.count(key) > 1})
-            raise DataError(f"zone ids must be unique, these are not: {', '.join(double)}")
-        if self.crs.is_geographic or self.crs.axis_info[0].unit_name not in {"metre", "meter"}:
+        keys = [zone.key.casefold() for zone in (*self.zones, *self.overlays)]
+        double = sorted({key for key in keys if keys.count(key) > 1} | ({"region"} & set(keys)))
+        if double:
+            raise DataError(
+                "zone ids must be unique, whatever their case, and 'region' is taken; "
+                f"these are not: {', '.join(double)}"
+            )
+        if not self.crs.is_projected or self.crs.axis_info[0].unit_name not in {"metre", "meter"}:
             raise CrsError(f"{self.crs.to_string()} is not in metres; name a projected CRS such as EPSG:32651")
+        self._check_scale()
+
+    def _check_scale(self) -> None:
+        """Refuse a CRS whose metres are not metres here: distances and areas are measured in it."""
+        centre = self.boundary.envelope.centroid
+        east, north, _ = GEOD.fwd([centre.x] * 2, [min(89.0, centre.y)] * 2, [90, 0], [1000, 1000])
+        lon, lat = [centre.x, *east], [min(89.0, centre.y), *north]
+        x, y = self.to_metres.transform(lon, lat)
+        measured = np.hypot(np.subtract(x[1:], x[0]), np.subtract(y[1:], y[0]))
+        if not (np.abs(measured / 1000 - 1) < _TRUE_SCALE).all():
+            raise CrsError(
+                f"in {self.crs.to_string()} a kilometre is {measured[0]:.0f} m long here; "
+                "name the UTM zone or another CRS that is true to scale in the region"
+            )
 
     @classmethod
     def from_bbox(cls, bbox: tuple[float, float, float, float], *, name: str, crs: str | None = None) -> "Region":
@@ -86,6 +104,11 @@ class Region:
             The box is empty or its corners are in the wrong order.
         """
         west, south, east, north = bbox
+        if not np.isfinite(bbox).all() or np.abs(bbox).max() > 180 or max(abs(south), abs(north)) > 90:  # noqa: PLR2004
+            raise CrsError(
+                f"the box {west:g},{south:g},{east:g},{north:g} is not in degrees: expected west,south,east,north with "
+                "longitudes within 180 and latitudes within 90"
+            )
         if not (west < east and south < north):
             raise DataError(
                 f"the box {west:g},{south:g},{east:g},{north:g} is empty: "
@@ -116,17 +139,18 @@ class Region:
             geometry = _polygon(feature, path)
             if geometry is None:
                 continue
-            said = feature.get("properties") or {}
-            key = str(said.get("id") or said.get("name") or f"zone-{number}")
-            label = str(said.get("name") or key)
-            label_zh = str(said.get("name_zh") or said.get("name:zh") or label)
+            said = feature.get("properties")
+            said = said if isinstance(said, dict) else {}
+            key = _text(said.get("id"), said.get("name"), f"zone-{number}")
+            label = _text(said.get("name"), key)
+            label_zh = _text(said.get("name_zh"), said.get("name:zh"), label)
             zone = Zone(key, label, label_zh, geometry)
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:
             raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
         if not all(math.isfinite(bound) for zone in zones for bound in zone.geometry.bounds):
             raise DataError(f"{path} holds coordinates that are not finite numbers")
-        bounds = shapely.total_bounds([zone.geometry for zone in zones])
+        bounds = shapely.total_bounds([zone.geometry for zone in (*zones, *overlays)])
         if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
             raise CrsError(
                 f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
@@ -224,7 +248,8 @@ def _read_features(path: Path) -> list[dict[str, Any]]:
         raise DataError(f"{path} is not GeoJSON: {error}") from error
     if not isinstance(raw, dict):
         raise DataError(f"{path} is not GeoJSON: expected an object with a type, got a {type(raw).__name__}")
-    stated = (raw.get("crs") or {}).get("properties", {}).get("name", "") if isinstance(raw.get("crs"), dict) else ""
+    named = raw["crs"].get("properties") if isinstance(raw.get("crs"), dict) else None
+    stated = named.get("name", "") if isinstance(named, dict) else ""
     if stated and not any(code in str(stated).upper() for code in ("CRS84", "EPSG::4326", "EPSG:4326")):
         raise CrsError(f"{path} names the CRS {stated}: expected WGS84 (EPSG:4326); reproject it first")
     if raw.get("type") == "FeatureCollection":
@@ -236,6 +261,12 @@ def _read_features(path: Path) -> list[dict[str, Any]]:
     if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
         raise DataError(f"{path} is not GeoJSON: 'features' is not a list of objects")
     return features
+
+
+def _text(*said: object) -> str:
+    """First of several values that says something, as text that can be written anywhere."""
+    first = next(value for value in said if value is not None and value != "")
+    return str(first).encode("utf-8", "replace").decode("utf-8")
 
 
 def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:

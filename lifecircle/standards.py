@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lifecircle.errors import StandardError, did_you_mean
 from lifecircle.profiles import Profile, Status, load_preset
 
+_TAKEN = frozenset({"all", "met", "buildings", "residential", "area", "access", "entrances", "region"})
 ANY = "*"
 """In a tag rule: any value of the key but ``no``."""
 
@@ -48,7 +49,7 @@ class Threshold(BaseModel):
     """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    value: float = Field(gt=0)
+    value: float = Field(gt=0, le=100_000)
     source: str = Field(min_length=1)
     clause: str = ""
     status: Status
@@ -61,7 +62,7 @@ class Service(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     title_zh: str
-    profile: str
+    profile: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     threshold: Threshold
     tags: list[TagRule] = Field(min_length=1)
     note: str = ""
@@ -85,6 +86,8 @@ class Standard(BaseModel):
         for key in value:
             if not re.fullmatch(r"[a-z][a-z0-9_]*", key):
                 raise ValueError(f"service key {key!r} is not ASCII snake_case")
+            if key in _TAKEN:
+                raise ValueError(f"service key {key!r} is the name of a column or figure; choose another")
         return value
 
     @classmethod
@@ -111,12 +114,24 @@ class Standard(BaseModel):
                 raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
         return self.model_copy(update={"services": {key: self.services[key] for key in self.services if key in keys}})
 
-    def walked_by(self, profile: str) -> "Standard":
-        """Give every time rule another profile; metre rules stay as they are."""
+    def walked_by(self, profile: str | Path) -> "Standard":
+        """Give every time rule another profile; metre rules stay as they are.
+
+        Raises
+        ------
+        StandardError
+            The profile is unknown, or measures metres: seconds cannot be held against them.
+        """
+        walker = Profile.load(profile)
+        if walker.unit != "s":
+            raise StandardError(
+                f"the profile {walker.name!r} measures metres, and the thresholds of time rules are seconds; "
+                "name a walker (lifecircle profiles), or write a standard with metre rules"
+            )
         changed = {
             key: service
             if Profile.load(service.profile).unit == "m"
-            else service.model_copy(update={"profile": profile})
+            else service.model_copy(update={"profile": walker.name})
             for key, service in self.services.items()
         }
         return self.model_copy(update={"services": changed})

@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -75,7 +76,9 @@ class StudyFile(BaseModel):
     @model_validator(mode="after")
     def _one_boundary(self) -> "StudyFile":
         if (self.boundary is None) == (self.bbox is None):
-            raise ValueError("give either boundary (a GeoJSON file) or bbox (west, south, east, north), and not both")
+            raise ValueError(
+                "say where: either boundary (a GeoJSON file) or bbox (west,south,east,north), and not both"
+            )
         return self
 
 
@@ -223,7 +226,7 @@ class Study:
         return f"<table>{rows}</table>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared:
     """The nouns of a study before the search: what `Study.prepare` gives."""
 
@@ -239,6 +242,7 @@ class Prepared:
     snapper: Snapper
     data: osm.OsmData
     year: int | None
+    population_whole: bool
     clock: "_Clock"
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
@@ -273,7 +277,7 @@ class Prepared:
         return _water(self.data)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """Verdicts of a run, in memory; `write` makes the results folder."""
 
@@ -301,6 +305,8 @@ class Result:
             data_date=date,
             snap_limit_m=keys.snap_limit_m,
             sloped=self.prepared.elevation is not None,
+            population_whole=self.prepared.population_whole,
+            sources=tuple((key, path.name) for key in _INPUTS if (path := getattr(keys, key)) is not None),
         )
 
     @cached_property
@@ -343,7 +349,7 @@ class Result:
         keys, prepared = self.study.keys, self.prepared
         inputs = {
             key: {"file": path.name, "sha256": osm.digest(path), "bytes": path.stat().st_size}
-            for key in ("osm", "population", "elevation", "boundary")
+            for key in _INPUTS
             if (path := getattr(keys, key)) is not None
         }
         cells, facilities = prepared.cells, prepared.facilities
@@ -364,6 +370,9 @@ class Result:
                     "nodes": prepared.network.n_nodes,
                     "edges": prepared.network.n_edges,
                     "components": int(prepared.network.component.max()) + 1,
+                    "nodes_without_height": None
+                    if prepared.elevation is None
+                    else int(np.isnan(prepared.elevation).sum()),
                 },
                 "facilities": facilities.count()
                 | {
@@ -379,10 +388,14 @@ class Result:
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         }
 
+    def __repr__(self) -> str:
+        return f"<Result {self.study.keys.name}: {report.headline(self.coverage)[0].english}>"
+
     def _repr_html_(self) -> str:
         return self.coverage._repr_html_() + self.gaps._repr_html_()
 
 
+_INPUTS = ("osm", "population", "elevation", "boundary")
 _VERSIONED = (
     *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
     *("folium", "pyarrow", "scipy"),
@@ -417,12 +430,11 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
     if keys.services is not None:
         standard = standard.only(keys.services)
     if keys.profile is not None:
-        standard = standard.walked_by(_profile_name(keys.profile))
+        standard = standard.walked_by(keys.profile)
+    walker = Profile.load(keys.profile) if keys.profile is not None else None
     names = dict.fromkeys(service.profile for service in standard.services.values())
-    profiles = {
-        name: Profile.load(keys.profile if keys.profile and name == _profile_name(keys.profile) else name)
-        for name in names
-    }
+    profiles = {name: walker if walker and name == walker.name else Profile.load(name) for name in names}
+    _check_cutoffs(standard, profiles, keys)
     if keys.boundary is not None:
         region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
     else:
@@ -432,12 +444,12 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
     buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
     clip = region.clip_bounds(buffer_m)
     with clock.stage("read") as tell:
-        data = osm.read_osm(keys.osm, clip, progress=lambda seen: tell(seen, None))
+        data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
     with clock.stage("network"):
         network = Network.from_osm(data.ways, data.way_nodes, region)
         height = _heights(keys.elevation, network, clip)
-        snapper = Snapper(network, limit_m=keys.snap_limit_m)
+        snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
     with clock.stage("facilities"):
         facilities = Facilities.from_osm(data.features, standard, snapper, year=year)
@@ -456,17 +468,30 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
             cutoff=int(cutoff[profile.unit] * TICKS),
         )  # fmt: skip
     return Prepared(
-        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year, clock
-    )
+        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
+        people is None or people.whole, clock,
+    )  # fmt: skip
 
 
-def _profile_name(profile: str) -> str:
-    """Cost name of a profile given by name or by file."""
-    return Profile.load(profile).name
+def _with_lifecycle(standard: Standard) -> list[str]:
+    """Keys the standard's rules ask for, plain and of things still to come."""
+    return [prefix + key for key in sorted(standard.tag_keys) for prefix in ("", *osm.LIFECYCLE)]
+
+
+def _check_cutoffs(standard: Standard, profiles: dict[str, Profile], keys: StudyFile) -> None:
+    """Refuse a cutoff below a threshold before anything is read: no verdict could be given."""
+    for key, service in standard.services.items():
+        unit = profiles[service.profile].unit
+        cutoff = keys.cutoff_s if unit == "s" else keys.cutoff_m
+        if service.threshold.value > cutoff:
+            raise StandardError(
+                f"the search would stop at {cutoff:g} {unit}, short of the threshold of {key}, "
+                f"{service.threshold.value:g} {unit}; raise cutoff_{unit} (--cutoff-{unit})"
+            )
 
 
 def _year_of(date: str) -> int | None:
-    return int(date[:4]) if date[:4].isdigit() else None
+    return int(date[:4]) if re.match(r"[12][0-9]{3}", date) else None
 
 
 def isochrone_of(
@@ -505,13 +530,28 @@ def isochrone_of(
         )  # fmt: skip
 
 
+def _barriers(data: osm.OsmData, region: Region) -> NDArray[np.object_]:
+    """Water and railways on the ground, metre CRS."""
+    lines = [
+        shape
+        for tags, shape in zip(data.lines["tags"], data.lines["geometry"], strict=True)
+        if tags.get("tunnel", "no") == "no"
+        and tags.get("bridge", "no") == "no"
+        and (tags.get("waterway") in {"river", "canal", "stream", "drain", "ditch"} or tags.get("railway") == "rail")
+    ]
+    return np.asarray(region.project(np.array([*_water(data), *lines], dtype=object)), dtype=object)
+
+
 def _heights(
     path: Path | None, network: Network, clip: tuple[float, float, float, float]
 ) -> NDArray[np.float64] | None:
     """Elevation of every node, m; None where no raster is given."""
     if path is None:
         return None
-    return rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
+    height = rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
+    if np.isnan(height).all():
+        raise DataError(f"the elevation raster {path} knows no height of any street; take one that covers the region")
+    return height
 
 
 def _water(data: osm.OsmData) -> list[Any]:

@@ -47,6 +47,7 @@ class World:
             kind=np.full(count, "footway", dtype=object),
             steps=np.zeros(count, dtype=bool),
             private=np.zeros(count, dtype=bool),
+            aloft=np.zeros(count, dtype=bool),
             offsets=np.arange(count + 1, dtype=np.int64) * 2,
             lon=np.full(2 * count, 9.05),
             lat=np.full(2 * count, 45.05),

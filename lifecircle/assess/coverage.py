@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lifecircle.model.cells import PEOPLE, STATUS, Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
+from lifecircle.model.snapping import SCRAP_M
 from lifecircle.profiles import TICKS, Profile
 from lifecircle.reach.search import Lane, Reach
 from lifecircle.standards import Standard
@@ -62,7 +63,7 @@ class Figure:
         return None if not self.total or self.met is None else self.met / self.total
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Coverage:
     """Verdicts of a run.
 
@@ -132,6 +133,23 @@ class Coverage:
     def unit_of(self, key: str) -> str:
         """``s`` or ``m``, the unit of a service's rule."""
         return self.profiles[self.cost_of(key)].unit
+
+    @property
+    def on_scraps(self) -> NDArray[np.bool_]:
+        """Cells whose every join is on a part of the network shorter than `SCRAP_M`, cut off from all else."""
+        joins = self.cells.joins
+        longest = np.zeros(len(self.cells))
+        np.maximum.at(longest, joins.place, self.network.part_length_m()[joins.edge])
+        return (longest > 0) & (longest < SCRAP_M)
+
+    @property
+    def near_edge(self) -> NDArray[np.bool_]:
+        """Cells from which a walk as long as the longest threshold may leave the data, as the crow flies."""
+        far = max(
+            service.threshold.value * self.profiles[service.profile].top_speed
+            for service in self.standard.services.values()
+        )
+        return self.cells.to_edge_m < far
 
     @property
     def met_n(self) -> NDArray[np.int16]:

@@ -53,7 +53,7 @@ class Gap:
     geometry: Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Gaps:
     """Every gap of a run: by service in the standard's order, then the largest first."""
 
@@ -124,7 +124,9 @@ def _causes(coverage: Coverage, service: int, unmet: NDArray[np.int64]) -> NDArr
     key = coverage.keys[service]
     rule = coverage.standard.services[key]
     limit = rule.threshold.value
-    crow_m = limit * coverage.profiles[rule.profile].top_speed
+    profile, lane = coverage.profiles[rule.profile], coverage.lanes[rule.profile]
+    level = np.array_equal(lane.ticks_uv, lane.ticks_vu)
+    crow_m = limit * (profile.level_speed if level else profile.top_speed)
     facilities = coverage.facilities
     giving = np.flatnonzero([service in given for given in facilities.services])
     centres = shapely.centroid(coverage.cells.polygons()[unmet])

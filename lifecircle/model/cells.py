@@ -35,7 +35,7 @@ HOMES = frozenset(
 """``building`` values that people may live in; ``yes`` is any building nobody described."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Cells:
     """Residential cells in the order of their raster, row by row.
 
@@ -55,6 +55,8 @@ class Cells:
         Position in ``region.zones``.
     in_overlay : (n_overlays, n) bool
     status : (n,) uint8, position in `STATUS`
+    to_edge_m : (n,) float64
+        Metres from the centre to the nearest side of the box of the street data, about; negative outside it.
     joins : Joins
     crs, transform : of the raster the cells are pixels of
     shape : (rows, columns) of the window the cells lie in; ``origin`` is its first row and column
@@ -72,6 +74,7 @@ class Cells:
     zone: NDArray[np.int16]
     in_overlay: NDArray[np.bool_]
     status: NDArray[np.uint8]
+    to_edge_m: NDArray[np.float64]
     joins: Joins
     crs: pyproj.CRS
     transform: object
@@ -111,16 +114,17 @@ class Cells:
         made = _inside(row, column, raster.transform, raster.crs, snapper.network.region)  # type: ignore[attr-defined]
         row, column = row[made.inside], column[made.inside]
         exact = values[row, column]
+        told = float(exact.sum())
         people = np.floor(exact * PEOPLE + 0.5).astype(np.int64)
         kept = people > 0
-        row, column, people, exact = row[kept], column[kept], people[kept], exact[kept]
+        row, column, people = row[kept], column[kept], people[kept]
         if len(row) == 0:
             raise DataError(
                 "nobody lives inside the boundary by the population raster; check the boundary and the raster"
             )
         origin = (int(raster.row), int(raster.column))  # type: ignore[attr-defined]
         return _build(
-            row, column, people, float(people.sum() / PEOPLE - exact.sum()), raster.transform, raster.crs,  # type: ignore[attr-defined]
+            row, column, people, float(people.sum() / PEOPLE - told), raster.transform, raster.crs,  # type: ignore[attr-defined]
             values.shape, origin, features, snapper, extent,
         )  # fmt: skip
 
@@ -153,7 +157,9 @@ class Cells:
             half = GRID_M / 2
             squares = shapely.box(gx - half, gy - half, gx + half, gy + half).ravel()
             tree = shapely.STRtree(squares)
-            hit.ravel()[np.unique(tree.query(fabric.land, predicate="intersects")[1])] = True
+            part, square = tree.query(fabric.land, predicate="intersects")
+            shared = shapely.area(shapely.intersection(fabric.land[part], squares[square]))
+            hit.ravel()[np.unique(square[shared >= 1])] = True  # touching is not living there
         row, column = np.nonzero(hit)
         made = _inside(row, column, transform, region.crs, region)
         row, column = row[made.inside], column[made.inside]
@@ -268,7 +274,10 @@ def _build(  # noqa: PLR0913, PLR0917
     status = np.full(len(row), STATUS.index("unsnapped"), dtype=np.uint8)
     status[joins.place] = STATUS.index("ok")
     west, south, east, north = extent
-    beyond = (centre_lon < west) | (centre_lon > east) | (centre_lat < south) | (centre_lat > north)
+    degree_m = 111_320.0 * np.cos(np.radians(centre_lat))
+    sides = [(centre_lon - west) * degree_m, (east - centre_lon) * degree_m]
+    to_edge_m = np.min([*sides, (centre_lat - south) * 110_574.0, (north - centre_lat) * 110_574.0], axis=0)
+    beyond = to_edge_m < 0
     status[beyond & (status != STATUS.index("ok"))] = STATUS.index("outside_data")
     fabric = _fabric(features, region)
     polygons = shapely.polygons(corners)
@@ -293,6 +302,7 @@ def _build(  # noqa: PLR0913, PLR0917
         zone=zone,
         in_overlay=overlays,
         status=status,
+        to_edge_m=to_edge_m,
         joins=joins,
         crs=crs,
         transform=transform,

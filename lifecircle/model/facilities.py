@@ -11,8 +11,6 @@ import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
@@ -27,10 +25,11 @@ log = logging.getLogger(__name__)
 SAME_NAME_M = 75.0
 """Two things of one name and service within this distance are one (about 1 % of the features of two cities tried)."""
 
+_NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
 _LIFECYCLE = ("proposed:", "planned:", "construction:")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Facilities:
     """Facilities by service, and their entrances.
 
@@ -105,9 +104,13 @@ class Facilities:
                 "leave the service out (--services), add data, or change its tag rules in a copy of the standard"
             )
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
-        rows = _one_per_place(rows)
-        shapes = np.array(rows["shape"], dtype=object)
-        joins, kind, evidence = _entrances(shapes, features, snapper)
+        members = rows["shape"].to_numpy(dtype=object)
+        rows, place = _one_per_place(rows)
+        shapes = rows["shape"].to_numpy(dtype=object)
+        # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within
+        # the outline that stands for it: that is entered through the outline.
+        outside = ~shapely.intersects(shapely.point_on_surface(members), shapes[place]) | (members == shapes[place])
+        joins, kind, evidence = _entrances(members[outside], place[outside], features, snapper)
         return cls(
             service_keys=keys,
             facility_id=rows["facility_id"].to_numpy(dtype=object),
@@ -172,37 +175,39 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
     position = {key: ix for ix, key in enumerate(standard.services)}
     found: list[tuple[object, ...]] = []
     for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
-        said = _planned(tags)
-        if wanted.isdisjoint(said):
+        to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
+        if wanted.isdisjoint(tags) and wanted.isdisjoint(to_come):
             continue
-        served = tuple(position[key] for key in standard.serves(said))
-        if not served:
-            continue
-        opens = _year(said.get("opening_date") or said.get("start_date"))
-        closes = _year(said.get("end_date"))
-        if said is not tags and np.isnan(opens):
-            continue  # proposed, nobody says for when
-        now = year if year is not None else None
-        if now is None and said is not tags:
-            continue
-        if now is not None and not ((np.isnan(opens) or opens <= now) and (np.isnan(closes) or now < closes)):
-            continue
-        if geometry is None or geometry.is_empty:
-            continue
-        found.append((f"{kind}{osm_id}", served, _name(said), _number(said), opens, closes, geometry))
+        opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
+        served = standard.serves(tags) if _open_in(year, opens, closes) else []
+        if to_come:  # what is proposed stands beside what is there, from the year it is said to open
+            said = [tags.get("opening_date"), to_come.get("opening_date"), to_come.get("start_date")]
+            then = _first_year(*said, *([] if served else [tags.get("start_date")]))
+            if year is not None and then <= year and _open_in(year, then, closes):
+                opens = opens if served else then
+                served = served + [key for key in standard.serves({**tags, **to_come}) if key not in served]
+        elif served and _year(tags.get("opening_date")) > (9999 if year is None else year):
+            served = []
+        if served and geometry is not None and not geometry.is_empty:
+            services = tuple(sorted(position[key] for key in served))
+            found.append((f"{kind}{osm_id}", services, _name(tags), _number(tags), opens, closes, geometry))
     columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "geometry"]
     return pd.DataFrame(found, columns=columns).sort_values("facility_id", ignore_index=True)
 
 
-def _planned(tags: dict[str, str]) -> dict[str, str]:
-    """Tags with a lifecycle prefix taken off (``proposed:amenity=school`` is a school to come)."""
-    prefixed = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
-    return {**tags, **prefixed} if prefixed else tags
+def _open_in(year: int | None, opens: float, closes: float) -> bool:
+    """Say whether a thing is open in a year; an unknown year is now, an unknown date no hindrance."""
+    return year is None or ((np.isnan(opens) or opens <= year) and (np.isnan(closes) or year < closes))
+
+
+def _first_year(*texts: str | None) -> float:
+    return next((found for text in texts if not np.isnan(found := _year(text))), float("nan"))
 
 
 def _year(text: str | None) -> float:
-    found = re.search(r"(?<!\d)(1[5-9]\d\d|20\d\d|21\d\d)(?!\d)", text or "")
-    return float(found.group()) if found else float("nan")
+    """Year in an OSM date: ``2030``, ``2030-09``, ``20300901``, ``~2030``; NaN for anything else."""
+    found = re.search(r"(?<!\d)(1[5-9]\d\d|2[01]\d\d)(?=\d{4}(?!\d)|\D|$)", text or "")
+    return float(found.group(1)) if found else float("nan")
 
 
 def _name(tags: dict[str, str]) -> str:
@@ -225,48 +230,54 @@ def _folded(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
 
-def _one_per_place(rows: pd.DataFrame) -> pd.DataFrame:
-    """Merge what is one place mapped twice.
+def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]:
+    """Merge what is one place mapped twice; return the places, and for each row the place it is.
 
     Two rows are one place when they share a service and either one lies in the other's outline and their names agree
-    (or one has none), or both have the same name within `SAME_NAME_M`. The outline that holds the others stands for
-    them; with none, the first by id.
+    (or one has none), or both have the same name within `SAME_NAME_M`. The larger outline stands for the smaller and
+    for points, the first id for equals. Everything merges with the one that stands for it, never through a third. An
+    outline without a name that holds things of several names is a roof over them, not one of them.
     """
     shapes = rows["shape"].to_numpy(dtype=object)
-    names = np.array([_folded(name) for name in rows["name"]], dtype=object)
-    served = rows["services"].tolist()
+    names = [_folded(name) for name in rows["name"]]
+    served = [set(services) for services in rows["services"]]
     is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
+    near: list[set[int]] = [set() for _ in names]
     tree = shapely.STRtree(shapes)
-    one: list[int] = []
-    other: list[int] = []
-    points = shapely.point_on_surface(shapes)
-    a, b = tree.query(points, predicate="intersects")
-    for inner, outer in zip(a.tolist(), b.tolist(), strict=True):
+    for inner, outer in tree.query(shapely.point_on_surface(shapes), predicate="intersects").T.tolist():
         fits = not names[inner] or not names[outer] or names[inner] == names[outer]
-        if inner != outer and is_area[outer] and fits and set(served[inner]) & set(served[outer]):
-            one.append(inner)
-            other.append(outer)
-    a, b = tree.query(shapes, predicate="dwithin", distance=SAME_NAME_M)
-    for left, right in zip(a.tolist(), b.tolist(), strict=True):
-        if left < right and names[left] and names[left] == names[right] and set(served[left]) & set(served[right]):
-            one.append(left)
-            other.append(right)
-    graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(rows), len(rows)))
-    _, label = connected_components(graph, directed=False)
-    area = shapely.area(shapes)
-    order = np.lexsort((np.arange(len(rows)), -area, label))
-    made: list[dict[str, Any]] = []
+        if inner != outer and is_area[outer] and fits and served[inner] & served[outer]:
+            near[outer].add(inner)
+            near[inner].add(outer)
+    for left, right in tree.query(shapes, predicate="dwithin", distance=SAME_NAME_M).T.tolist():
+        if left != right and names[left] and names[left] == names[right] and served[left] & served[right]:
+            near[left].add(right)
+    stands = np.full(len(rows), -1, dtype=np.int64)
+    for chief in np.lexsort((np.arange(len(rows)), -shapely.area(shapes))).tolist():
+        if stands[chief] >= 0:
+            continue
+        stands[chief] = chief
+        free = [ix for ix in sorted(near[chief]) if stands[ix] < 0]
+        if not names[chief] and len({names[ix] for ix in free} - {""}) > 1:
+            free = [ix for ix in free if not names[ix]]
+        stands[free] = chief
     columns = {name: rows[name].tolist() for name in rows.columns}
-    for group in np.split(order, np.flatnonzero(np.diff(label[order])) + 1):
-        members = group.tolist()
-        stands = {name: values[members[0]] for name, values in columns.items()}
-        stands["services"] = tuple(sorted({s for ix in members for s in served[ix]}))
-        stands["merged"] = len(members) - 1
+    made: list[dict[str, Any]] = []
+    chiefs = np.unique(stands)
+    for chief in chiefs.tolist():
+        members = [chief, *(ix for ix in np.flatnonzero(stands == chief).tolist() if ix != chief)]
+        place = {name: values[chief] for name, values in columns.items()}
+        place["services"] = tuple(sorted(set().union(*(served[ix] for ix in members))))
+        place["merged"] = len(members) - 1
         # What the one that stands for them does not say, another may.
         for name in ("name", "capacity", "opens", "closes"):
-            stands[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), stands[name])
-        made.append(stands)
-    return pd.DataFrame(made).sort_values("facility_id", ignore_index=True)
+            place[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), place[name])
+        made.append(place)
+    return pd.DataFrame(made), np.searchsorted(chiefs, stands)
+
+
+def _said(value: str | float) -> bool:
+    return bool(value) if isinstance(value, str) else not np.isnan(value)
 
 
 def _facing(places: list[int], shapes: NDArray[np.object_], snapper: Snapper) -> list[tuple[int, Any]]:
@@ -286,14 +297,15 @@ def _facing(places: list[int], shapes: NDArray[np.object_], snapper: Snapper) ->
     return [(p, before.get(p, shapes[p])) for p in places]
 
 
-def _said(value: str | float) -> bool:
-    return bool(value) if isinstance(value, str) else not np.isnan(value)
-
-
 def _entrances(
-    shapes: NDArray[np.object_], features: pd.DataFrame, snapper: Snapper
+    shapes: NDArray[np.object_], owner: NDArray[np.int64], features: pd.DataFrame, snapper: Snapper
 ) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_]]:
-    """Entrances of every facility.
+    """Find the entrances of every place, those of all the objects that were merged into it.
+
+    Parameters
+    ----------
+    shapes : (n_objects,) shapely, metre CRS
+    owner : (n_objects,) the place each object is
 
     A point joins the nearest edge. An area is entered where a mapped entrance or gate stands on its outline; without
     one, where ways cross the outline; and with neither, from its point nearest to a way.
@@ -304,7 +316,7 @@ def _entrances(
         (kind, osm_id, geometry)
         for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None)
         if kind == "n"
-        and (tags.get("entrance", "no") != "no" or tags.get("barrier") in {"gate", "entrance", "lift_gate"})
+        and (tags.get("entrance", "no") not in _NO_WAY_IN or tags.get("barrier") in {"gate", "entrance", "lift_gate"})
     ]
     found: list[tuple[int, object, str, str]] = []
     has = np.zeros(len(shapes), dtype=bool)
@@ -320,6 +332,8 @@ def _entrances(
     if len(bare):
         tree = shapely.STRtree(snapper.lines)
         place, edge = tree.query(outline[bare], predicate="intersects")
+        ground = ~snapper.network.aloft[edge]  # a bridge over a park is no way into it
+        place, edge = place[ground], edge[ground]
         order = np.lexsort((edge, place))
         place, edge = bare[place[order]], edge[order]
         meeting = shapely.intersection(outline[place], snapper.lines[edge])
@@ -333,12 +347,10 @@ def _entrances(
         (p, shape, "nearest", "assumed" if is_area[p] else "point") for p, shape in _facing(alone, shapes, snapper)
     )
     found.sort(key=lambda row: row[0])
-    owner = np.array([row[0] for row in found], dtype=np.int32)
-    where = np.array([row[1] for row in found], dtype=object)
-    joins = snapper.join(where)
+    found.sort(key=lambda row: owner[row[0]])
+    joins = snapper.join(np.array([row[1] for row in found], dtype=object))
     kind = np.array([found[p][2] for p in joins.place], dtype=object)
     evidence = np.array([found[p][3] for p in joins.place], dtype=object)
-    place = owner[joins.place]
+    place = owner[[row[0] for row in found]][joins.place].astype(np.int32)
     rank = np.arange(len(place)) - np.searchsorted(place, place)
-    mended = Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m)
-    return mended, kind, evidence
+    return Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m), kind, evidence

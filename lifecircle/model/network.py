@@ -93,7 +93,16 @@ def has_steps(tags: dict[str, str]) -> bool:
     return tags.get("highway") == "steps" and tags.get("ramp:wheelchair") not in _WHEELS
 
 
-@dataclass(frozen=True, eq=False)
+def is_aloft(tags: dict[str, str]) -> bool:
+    """Say whether a way runs above or below the ground it crosses."""
+    return (
+        tags.get("bridge", "no") != "no"
+        or tags.get("tunnel", "no") != "no"
+        or tags.get("layer", "0") not in {"0", "+0"}
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
     """Nodes, edges and what it costs to walk each edge either way.
 
@@ -112,6 +121,8 @@ class Network:
     kind : (n_edges,) object
         The way's ``highway``.
     steps, private : (n_edges,) bool
+    aloft : (n_edges,) bool
+        On a bridge, in a tunnel, or on another level than the ground: what it crosses it does not meet.
     offsets : (n_edges + 1,) int64
         Slices of ``lon``, ``lat``: the edge's line from u to v.
     lon, lat : (n_points,) float64, degrees
@@ -130,6 +141,7 @@ class Network:
     kind: NDArray[np.object_]
     steps: NDArray[np.bool_]
     private: NDArray[np.bool_]
+    aloft: NDArray[np.bool_]
     offsets: NDArray[np.int64]
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
@@ -182,6 +194,7 @@ class Network:
         way = way_ix[first]
         stairs = np.fromiter((has_steps(t) for t in tags), dtype=bool, count=len(tags))
         private = np.fromiter((t.get("foot", t.get("access")) in PRIVATE for t in tags), dtype=bool, count=len(tags))
+        aloft = np.fromiter((is_aloft(t) for t in tags), dtype=bool, count=len(tags))
         kinds = np.array([t["highway"] for t in tags], dtype=object)
         network = cls(
             node_id=node_id,
@@ -195,6 +208,7 @@ class Network:
             kind=kinds[way],
             steps=stairs[way],
             private=private[way],
+            aloft=aloft[way],
             offsets=offsets,
             lon=edge_lon,
             lat=edge_lat,
@@ -227,6 +241,11 @@ class Network:
         x, y = self.region.to_metres.transform(self.lon, self.lat)
         which = np.repeat(np.arange(self.n_edges), np.diff(self.offsets))
         return np.asarray(shapely.linestrings(np.column_stack([x, y]), indices=which), dtype=object)
+
+    def part_length_m(self) -> NDArray[np.float64]:
+        """Street in the connected part each edge belongs to, (n_edges,) m."""
+        part = self.component[self.edge_u]
+        return np.asarray(np.bincount(part, weights=self.length_m)[part], dtype=np.float64)
 
     def walked_by(self, profile: Profile) -> NDArray[np.bool_]:
         """Edges a profile may use, (n_edges,) bool."""

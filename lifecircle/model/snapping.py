@@ -10,8 +10,14 @@ from lifecircle.model.network import Network
 from lifecircle.profiles import Profile
 from lifecircle.region import geodesic_length
 
+SCRAP_M = 2000.0
+"""A part of the network with less street than this, cut off from the rest: likelier a hole in the map than a place."""
 
-@dataclass(frozen=True, eq=False)
+BESIDE_M = 100.0
+"""A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Joins:
     """Joins of places to edges; a place may have several, the search takes the least.
 
@@ -42,7 +48,7 @@ class Joins:
         return len(self.place)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Legs:
     """Integer costs of joins for one cost of the run; -1 where the way may not be walked in that direction.
 
@@ -71,9 +77,11 @@ class Snapper:
     network : Network
     limit_m : float
         Places farther from every path than this stay unjoined.
+    barriers : (n,) shapely geometries in the metre CRS, optional
+        Water and railways, which the second join of a place on a scrap must not cross.
     """
 
-    def __init__(self, network: Network, *, limit_m: float) -> None:
+    def __init__(self, network: Network, *, limit_m: float, barriers: NDArray[np.object_] | None = None) -> None:
         self.network = network
         self.limit_m = limit_m
         self.lines = network.lines()
@@ -83,6 +91,8 @@ class Snapper:
         # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
         everything = np.arange(network.n_edges)
         self._trees.append((everything, shapely.STRtree(self.lines)))
+        self._scrap = network.part_length_m() < SCRAP_M
+        self._barriers = shapely.STRtree(barriers if barriers is not None else [])
         if network.steps.any() and not network.steps.all():
             level = np.flatnonzero(~network.steps)
             self._trees.append((level, shapely.STRtree(self.lines[level])))
@@ -111,14 +121,37 @@ class Snapper:
             first[1:] = place[1:] != place[:-1]
             found_place.append(place[first])
             found_edge.append(edge[first])
+        beside = self._beside(shapes, found_place[0], found_edge[0])
+        found_place.append(beside[0])
+        found_edge.append(beside[1])
         place = np.concatenate(found_place)
         edge = np.concatenate(found_edge)
         level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
         order = np.lexsort((level, place))
         place, edge = place[order], edge[order]
-        double = np.zeros(len(place), dtype=bool)
-        double[1:] = (place[1:] == place[:-1]) & (edge[1:] == edge[:-1])
-        return self.at(shapes, place[~double], edge[~double])
+        _, first = np.unique(np.stack([place, edge]), axis=1, return_index=True)
+        first.sort()
+        return self.at(shapes, place[first], edge[first])
+
+    def _beside(
+        self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Second joins of places whose nearest path is a scrap: to the nearest path that leads somewhere."""
+        on_scrap = place[self._scrap[edge]]
+        rest = np.flatnonzero(~self._scrap)
+        nothing = np.zeros(0, dtype=np.int64)
+        if len(on_scrap) == 0 or len(rest) == 0:
+            return nothing, nothing
+        tree = shapely.STRtree(self.lines[rest])
+        found, near = tree.query_nearest(shapes[on_scrap], max_distance=min(BESIDE_M, self.limit_m), all_matches=True)
+        order = np.lexsort((rest[near], found))
+        found, near = found[order], rest[near[order]]
+        first = np.flatnonzero(np.diff(found, prepend=-1))
+        found, near = on_scrap[found[first]], near[first]
+        legs = shapely.shortest_line(self.lines[near], shapes[found])
+        free = np.ones(len(found), dtype=bool)
+        free[self._barriers.query(legs, predicate="intersects")[0]] = False
+        return found[free], near[free]
 
     def at(self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]) -> Joins:
         """Join given places to given edges, each at the nearest point.

@@ -20,10 +20,10 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from lifecircle.assess.coverage import Coverage, nullable
+from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
 from lifecircle.assess.gaps import Gaps
 from lifecircle.errors import SourceError
-from lifecircle.model.cells import PEOPLE
+from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.profiles import TICKS
 from lifecircle.publish.report import About
 
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 SCHEMA = 1
+NAMES = frozenset(
+    {"index.html", "coverage.html", "gaps.html", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json"}
+    | {f"{name}.parquet" for name in ("cells", "access", "facilities", "entrances", "network", "gaps", "scorecard")}
+)
+"""Every file of a results folder."""
+
 _NODATA = -1.0
 _LITTLE = 1 << 16
 _EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
@@ -49,14 +55,16 @@ def whole_folder(target: Path) -> Iterator[Path]:
     SourceError
         No place to write, no permission, or no room left; the old folder is as it was.
     """
-    target = Path(os.path.abspath(target))  # noqa: PTH100 (a link stays a link)
+    target = target.resolve()  # a link to a folder stays, what it leads to is exchanged
     restore(target)
     if target.exists() and not target.is_dir():
         raise SourceError(f"{target} is a file, not a folder; choose another --out")
-    if target.is_dir() and any(target.iterdir()) and not (target / "manifest.json").exists():
+    if target.is_dir() and any(target.iterdir()) and not _is_ours(target):
         raise SourceError(
             f"{target} holds files that are not lifecircle's results; choose another --out, it would be replaced whole"
         )
+    if Path.cwd().is_relative_to(target):
+        raise SourceError(f"{target} is the folder you stand in, and it would be replaced whole; choose another --out")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))
@@ -79,9 +87,20 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 def restore(target: Path) -> None:
     """Put back the previous results where an exchange was cut off between its two renames."""
-    previous = _previous(target)
-    if previous.is_dir() and not target.exists():
-        previous.rename(target)
+    target = target.resolve()
+    if target.name and _previous(target).is_dir() and not target.exists():
+        _previous(target).rename(target)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether a folder holds results of lifecircle and nothing else."""
+    if {path.name for path in folder.iterdir()} - NAMES:
+        return False
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return "lifecircle" in manifest["versions"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _previous(target: Path) -> Path:
@@ -116,7 +135,7 @@ def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, about: About) -> 
         frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd", schema_version="1.1.0")
     access_frame(coverage).to_parquet(folder / "access.parquet", index=False, compression="zstd")
     scorecard_frame(coverage).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
-    _write_gpkg(folder / "lifecircle.gpkg", frames, about)
+    _write_gpkg(folder / "lifecircle.gpkg", frames | {"zones": zones_frame(coverage)}, about)
     write_raster(folder / "coverage.tif", coverage, about)
 
 
@@ -190,8 +209,29 @@ def network_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
     return frame
 
 
+def zones_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
+    """Zones and overlays as outlines in the metre CRS: ``zone, name, name_zh, kind, geometry``."""
+    import geopandas as gpd
+
+    region = coverage.cells.region
+    rows = [("zone", zone) for zone in region.zones] + [("overlay", zone) for zone in region.overlays]
+    return gpd.GeoDataFrame(
+        {
+            "zone": [zone.key for _, zone in rows],
+            "name": [zone.name for _, zone in rows],
+            "name_zh": [zone.name_zh for _, zone in rows],
+            "kind": [kind for kind, _ in rows],
+        },
+        geometry=list(region.project(np.array([zone.geometry for _, zone in rows], dtype=object))),
+        crs=region.crs,
+    )
+
+
 def scorecard_frame(coverage: Coverage) -> pd.DataFrame:
-    """One row per rule and zone: the share of people (cells, where people are unknown) who have the service."""
+    """One row per rule and zone: the share of people (cells, where people are unknown) who have the service.
+
+    The verdict is ``full`` where everybody has it; the standard's own target, where it has one, comes with it.
+    """
     measure = "cells" if coverage.cells.people is None else "people"
     year = None if coverage.year is None else coverage.year
     rows = []
@@ -199,7 +239,7 @@ def scorecard_frame(coverage: Coverage) -> pd.DataFrame:
         if figure.measure != measure:
             continue
         rule = coverage.standard.services.get(figure.service)
-        verdict = "unknown" if not figure.total else "met" if figure.met == figure.total else "not met"
+        verdict = "unknown" if not figure.total else "full" if figure.met == figure.total else "not full"
         rows.append(
             {
                 "rule": figure.service,
@@ -246,15 +286,14 @@ def _write_gpkg(path: Path, frames: "dict[str, gpd.GeoDataFrame]", about: About)
 def write_raster(path: Path, coverage: Coverage, about: About) -> None:
     """Write a cloud-optimised GeoTIFF on the cells' own grid.
 
-    A band per service in the rule's unit (-1 where there is no cell, or nothing within the cutoff), and one with the
-    number of unmet needs.
+    A band per service in the rule's unit (infinite where nothing is within the cutoff), and one with the number of
+    unmet needs; nodata (-1) where there is no cell, or no verdict.
     """
     cells = coverage.cells
     row, column = cells.row - cells.origin[0], cells.column - cells.origin[1]
     bands = np.full((len(coverage.keys) + 1, *cells.shape), _NODATA, dtype=np.float32)
     for ix in range(len(coverage.keys)):
-        value = coverage.ticks[ix] / TICKS
-        bands[ix, row, column] = np.where(np.isfinite(value), value, _NODATA)
+        bands[ix, row, column] = np.where(coverage.met[ix] == UNKNOWN, _NODATA, coverage.ticks[ix] / TICKS)
     met_n = coverage.met_n
     bands[-1, row, column] = np.where(met_n < 0, _NODATA, len(coverage.keys) - met_n)
     profile = {
@@ -269,10 +308,43 @@ def write_raster(path: Path, coverage: Coverage, about: About) -> None:
             plain.set_band_description(len(bands), "unmet_n")
             plain.update_tags(
                 LIFECIRCLE=" ".join(part for part in (about.notice, *about.attribution) if part),
-                NODATA_MEANS="no cell, or nothing within the cutoff",
+                NODATA_MEANS="no cell, or no verdict; infinite is beyond the cutoff",
             )
         with memory.open() as plain:
             rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", overview_resampling="nearest")
+
+
+def _data(coverage: Coverage) -> dict[str, Any]:
+    """Tell what was walked on and judged: sizes, statuses and doubts, as the report has them."""
+    cells, network, facilities = coverage.cells, coverage.network, coverage.facilities
+
+    def amount(chosen: np.ndarray[Any, np.dtype[np.bool_]]) -> dict[str, Any]:
+        people = None if cells.people is None else tidy_numbers(int(cells.people[chosen].sum()) / PEOPLE)
+        return {"cells": int(chosen.sum()), "people": people}
+
+    return {
+        "nodes": network.n_nodes,
+        "edges": network.n_edges,
+        "street_km": round(float(network.length_m.sum()) / 1000, 3),
+        "parts": int(network.component.max()) + 1,
+        "cells": amount(np.ones(len(cells), dtype=bool)),
+        "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
+        "on_scraps": amount(coverage.on_scraps),
+        "near_edge": amount(coverage.near_edge),
+        "facilities_merged": int(facilities.merged.sum()),
+        "facilities_unjoined": len(facilities) - len(np.unique(facilities.joins.place)),
+    }
+
+
+def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
+    """People and cells by the number of needs unmet; null is not judged."""
+    cells, met_n = coverage.cells, coverage.met_n
+    rows = []
+    for number in [*range(len(coverage.keys) + 1), None]:
+        chosen = met_n < 0 if number is None else met_n == len(coverage.keys) - number
+        people = None if cells.people is None else tidy_numbers(int(cells.people[chosen].sum()) / PEOPLE)
+        rows.append({"unmet": number, "cells": int(chosen.sum()), "people": people})
+    return rows
 
 
 def tidy_numbers(value: float | None) -> float | int | None:
@@ -311,10 +383,12 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
         "title": about.title,
         "title_zh": about.title_zh,
         "notice": about.notice or None,
+        "notice_zh": about.notice_zh or None,
         "attribution": list(about.attribution),
         "data_date": about.data_date or None,
         "year": coverage.year,
         "standard": coverage.standard.name,
+        "population_spans_region": about.population_whole,
         "population_known": coverage.cells.people is not None,
         "cutoff": {
             name: {"value": tidy_numbers(lane.cutoff / TICKS), "unit": lane.unit}
@@ -326,6 +400,8 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
             for zone in group
         },
         "services": services,
+        "data": _data(coverage),
+        "unmet": _unmet(coverage),
         "figures": figures,
         "gaps": {
             key: {

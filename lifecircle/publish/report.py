@@ -28,7 +28,7 @@ _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
 )
 _STREETS = frozenset(["residential", "unclassified", "living_street", "road", "service", "pedestrian"])
-_WIDTH = 1100  # pixels of the overview picture
+_WIDTH, _HEIGHT = 1100, 1400  # pixels of the overview picture, at most
 _UNMET = ((0, "#0b5f59"), (1, "#fce3a6"), (2, "#f0a04b"), (4, "#c2571a"), (6, "#6e230b"))
 _NOT_JUDGED = "#9a9a9a"
 
@@ -44,6 +44,10 @@ class About:
     attribution : tuple of str
     sloped : bool
         Whether an elevation raster was given, so that walks may climb.
+    population_whole : bool
+        Whether the population raster spans the whole region.
+    sources : tuple of (str, str)
+        What each input is for, and its file's name.
     data_date : str
         ISO 8601 date of the data; empty where nobody knows.
     """
@@ -57,6 +61,8 @@ class About:
     data_date: str
     snap_limit_m: float
     sloped: bool
+    population_whole: bool = True
+    sources: tuple[tuple[str, str], ...] = ()
 
     @property
     def stamp(self) -> str:
@@ -122,35 +128,59 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
     return lines
 
 
-def headline(coverage: Coverage) -> list[tuple[str, str]]:
-    """Sentences that say the result, in English and Chinese: the region first, then each zone and overlay."""
+@dataclass(frozen=True)
+class Sentence:
+    """The result of one place in words; ``kind`` is region, zone or overlay."""
+
+    kind: str
+    english: str
+    chinese: str
+
+
+def headline(coverage: Coverage) -> list[Sentence]:
+    """Say the result in words: the region first, then each zone, then each overlay."""
     measure = "people" if coverage.cells.people is not None else "cells"
+    what, what_zh = ("people", "人") if measure == "people" else ("residential cells", "个居住格网")
     names = {"region": ("The region", "全区")}
     for zone in (*coverage.cells.region.zones, *coverage.cells.region.overlays):
         names[zone.key] = (zone.name, zone.name_zh)
+    terms, terms_zh = _terms(coverage)
     n = len(coverage.keys)
+    needs = (f"all {n} services", f"全部 {n} 类服务") if n > 1 else ("the service", "该服务")
     out = []
-    figures = [f for f in coverage.figures() if f.service == ALL and f.measure == measure]
     only = len(coverage.cells.region.zones) == 1
-    for figure in figures:
-        if figure.kind == "zone" and only:
+    for figure in coverage.figures():
+        if figure.service != ALL or figure.measure != measure or (figure.kind == "zone" and only):
             continue
         name, name_zh = names[figure.zone]
         if not figure.total:
-            out.append((f"{name}: no residents.", f"{name_zh}：无居民。"))
+            out.append(Sentence(figure.kind, f"{name}: no residents.", f"{name_zh}：无居民。"))
             continue
         amount, total = people_text(figure.met), people_text(figure.total)
-        what, what_zh = ("people", "人") if measure == "people" else ("residential cells", "个居住格网")
         share = share_text(figure.met, figure.total)
         doubt = f"; {people_text(figure.unknown)} could not be judged" if figure.unknown else ""
         doubt_zh = f"；{people_text(figure.unknown)}{what_zh}无法判定" if figure.unknown else ""
         out.append(
-            (
-                f"{name}: {share} of {total} {what} ({amount}) have all {n} services within their thresholds{doubt}.",
-                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）可在标准内步行到达全部 {n} 类服务{doubt_zh}。",
+            Sentence(
+                figure.kind,
+                f"{name}: {share} of {total} {what} ({amount}) reach {needs[0]} {terms}{doubt}.",
+                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）{terms_zh}{needs[1]}{doubt_zh}。",
             )
         )
     return out
+
+
+def _terms(coverage: Coverage) -> tuple[str, str]:
+    """Mode, walker and threshold of the headline: without them a share means nothing."""
+    walkers = [p for p in coverage.profiles.values() if p.speed_mps is not None]
+    who = " and ".join(f"{p.title} at {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
+    who_zh = "、".join(f"{p.title_zh} {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
+    limits = {(service.threshold.value, coverage.unit_of(key)) for key, service in coverage.standard.services.items()}
+    near, near_zh = "within the threshold of each", "在各自标准内"
+    if len(limits) == 1:
+        near = f"within {limit_text(*limits.copy().pop())}"
+        near_zh = near.replace("within ", "在 ").replace(" min", " 分钟内").replace(" m", " 米内")
+    return f"on foot {near}" + (f" ({who})" if who else ""), (f"按{who_zh}步行" if who else "步行") + f"{near_zh}可达"
 
 
 def coverage_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
@@ -212,15 +242,15 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         gaps=[
             maps.Gap(
                 service=gap.service, people=gap.people, area_m2=float(gap.area_m2), worst=gap.worst,
-                cause=CAUSES[gap.cause], cause_zh=CAUSES_ZH[gap.cause], zone=zone_name[gap.zone],
+                cause=f"Mostly: {CAUSES[gap.cause]}", cause_zh=f"多数：{CAUSES_ZH[gap.cause]}", zone=zone_name[gap.zone],
                 rings=_rings(region.unproject(gap.geometry)),
             )
             for gap in gaps.clusters
         ] if kind == "gaps" else (),
         facts=[(label, text) for label, text, _, _ in said],
         facts_zh=[(label, text) for _, _, label, text in said],
-        headline=[english for english, _ in lines],
-        headline_zh=[chinese for _, chinese in lines],
+        headline=[line.english for line in lines],
+        headline_zh=[line.chinese for line in lines],
     )  # fmt: skip
 
 
@@ -265,18 +295,26 @@ def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -
     banner = (
         f'<p class="notice" role="note">{escape(about.notice)}<br>{escape(about.notice_zh)}</p>' if about.notice else ""
     )
-    lines = "".join(f"<li>{escape(en)}<br><span lang=zh>{escape(zh)}</span></li>" for en, zh in headline(coverage))
+    said = headline(coverage)
+    zones = "".join(_item(line) for line in said if line.kind != "overlay")
+    overlays = "".join(_item(line) for line in said if line.kind == "overlay")
+    further = (
+        f"<h3>Further views of it; they overlap the zones · 其他范围（与分区重叠）</h3><ul>{overlays}</ul>"
+        if overlays
+        else ""
+    )
     body = [
         f"<h1>{escape(about.title)}</h1>",
         f"<p class=zh lang=zh>{escape(about.title_zh)}</p>" if about.title_zh != about.title else "",
         banner,
-        f"<section><h2>Is the life circle complete? · 生活圈是否完整？</h2><ul class=lead>{lines}</ul>",
+        f"<section><h2>Is the life circle complete? · 生活圈是否完整？</h2><ul class=lead>{zones}</ul>{further}",
         '<p class=links><a href="coverage.html">Coverage map · 覆盖图</a><a href="gaps.html">Gap map · 缺口图</a></p></section>',
         _overview(coverage, water),
         f"<section><h2>Coverage by zone and service · 分区覆盖</h2>{_zone_table(coverage, figures, measure)}</section>",
         f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
-        f"<section><h2>Data · 数据</h2>{_data_table(coverage)}</section>",
+        f"<section><h2>Data · 数据</h2>{_data_table(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
+        f"<section><h2>What counts as what · 服务口径</h2>{_service_table(coverage)}</section>",
         f"<section><h2>Files · 文件</h2>{_file_list()}</section>",
         "<footer><p>" + "<br>".join(escape(line) for line in about.attribution) + "</p>"
         f"<p>Data of {escape(about.data_date or 'unknown date')}. Made by lifecircle.</p></footer>",
@@ -292,11 +330,15 @@ def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -
     )
 
 
+def _item(line: Sentence) -> str:
+    return f"<li>{escape(line.english)}<br><span lang=zh>{escape(line.chinese)}</span></li>"
+
+
 _STYLE = """
 :root{color-scheme:light}
 body{margin:0;font:16px/1.5 system-ui,"Noto Sans CJK SC","Source Han Sans SC","Microsoft YaHei","PingFang SC",sans-serif;color:#1d2528;background:#f6f7f5}
 main{max-width:72rem;margin:0 auto;padding:1.5rem clamp(1rem,4vw,3rem);background:#fff}
-h1{margin:0;font-size:1.9rem;line-height:1.2}h2{margin:2rem 0 .6rem;font-size:1.2rem}
+h1{margin:0;font-size:1.9rem;line-height:1.2}h2{margin:2rem 0 .6rem;font-size:1.2rem}h3{font-size:1rem;margin:1rem 0 .3rem}
 .zh,[lang=zh]{color:#4d585c}.notice{border-left:.4rem solid #c2571a;background:#fdf1e4;padding:.6rem 1rem;font-weight:600}
 .lead{padding-left:1.2rem}.lead li:first-child{font-size:1.15rem;font-weight:600}
 .links a{display:inline-block;margin:0 .8rem .5rem 0;padding:.5rem 1rem;border:1px solid #0b5f59;border-radius:.3rem;color:#0b5f59}
@@ -368,7 +410,7 @@ def _gap_table(coverage: Coverage, gaps: Gaps) -> str:
     return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
 
 
-def _data_table(coverage: Coverage) -> str:
+def _data_table(coverage: Coverage, about: About) -> str:
     cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
     unjoined = len(facilities) - len(np.unique(facilities.joins.place))
     size = f"{network.n_nodes:,} nodes, {network.n_edges:,} edges, {network.length_m.sum() / 1000:,.0f} km"
@@ -391,6 +433,7 @@ def _data_table(coverage: Coverage) -> str:
     ]
     rows.append(("Facilities merged", f"{int(facilities.merged.sum()):,} further objects were the same place"))
     rows.append(("Facilities without a path near", f"{unjoined:,}"))
+    rows += [(f"File: {key}", name) for key, name in about.sources]
     return (
         "<table>"
         + "".join(f"<tr><th scope=row>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
@@ -407,13 +450,34 @@ def _method_table(coverage: Coverage, about: About) -> str:
     return f"<table>{rows}</table>"
 
 
+def _service_table(coverage: Coverage) -> str:
+    """Show the tag rules of every service, as the standard has them."""
+    rows = []
+    for key, service in coverage.standard.services.items():
+        rules = []
+        for rule in service.tags:
+            text = " and ".join(f"{k}={'|'.join(values)}" for k, values in rule.match.items())
+            text += "".join(f", unless {k}={'|'.join(values)}" for k, values in rule.unless.items())
+            rules.append(text + (f", name like {rule.name}" if rule.name else ""))
+        source = f"{service.threshold.source} ({service.threshold.status})"
+        rows.append(
+            f"<tr><th scope=row>{escape(service.title)}<br><span lang=zh>{escape(service.title_zh)}</span></th>"
+            f"<td class=n>{limit_text(service.threshold.value, coverage.unit_of(key))}</td>"
+            f"<td>{'<br>'.join(escape(text) for text in rules)}</td><td>{escape(source)}</td></tr>"
+        )
+    head = (
+        "<tr><th>Service</th><th class=n>Threshold</th><th>OpenStreetMap tags</th><th>Source of the threshold</th></tr>"
+    )
+    return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
 def _file_list() -> str:
     told = {
         "cells.parquet": "every cell with its verdicts", "access.parquet": "how each cell joins the network",
         "facilities.parquet": "facilities by service", "entrances.parquet": "where facilities are entered",
         "network.parquet": "the walking network with its costs", "gaps.parquet": "clusters of unserved cells",
-        "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS",
-        "coverage.tif": "a band per service", "summary.json": "every figure of these pages", "manifest.json": "inputs, parameters, versions",
+        "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS, and the zones",
+        "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "manifest.json": "inputs, parameters, versions",
     }  # fmt: skip
     return "<ul>" + "".join(f'<li><a href="{name}">{name}</a>: {text}</li>' for name, text in told.items()) + "</ul>"
 
@@ -422,9 +486,9 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
     """Picture of the number of unmet needs: pixels in the metre CRS, with outlines drawn over them."""
     cells, region = coverage.cells, coverage.cells.region
     west, south, east, north = region.project(region.boundary).bounds
-    scale = (east - west) / _WIDTH
-    height = max(1, int(np.ceil((north - south) / scale)))
-    x = west + (np.arange(_WIDTH) + 0.5) * scale
+    scale = max((east - west) / _WIDTH, (north - south) / _HEIGHT)
+    width, height = (max(1, int(np.ceil(size / scale))) for size in (east - west, north - south))
+    x = west + (np.arange(width) + 0.5) * scale
     y = north - (np.arange(height) + 0.5) * scale
     gx, gy = np.meshgrid(x, y)
     rx, ry = pyproj.Transformer.from_crs(region.crs, cells.crs, always_xy=True).transform(gx, gy)
@@ -437,14 +501,14 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
     )
     inside = (column >= 0) & (row >= 0) & (column < cells.shape[1]) & (row < cells.shape[0])
     unmet = grid[np.where(inside, row, -1), np.where(inside, column, -1)]
-    rgba = np.zeros((4, height, _WIDTH), dtype=np.uint8)
+    rgba = np.zeros((4, height, width), dtype=np.uint8)
     for least, colour in (*_UNMET, (-1, _NOT_JUDGED)):
         chosen = unmet >= least if least >= 0 else unmet == -1
         rgba[:, chosen] = np.array([*bytes.fromhex(colour[1:]), 255], dtype=np.uint8)[:, None]
     with MemoryFile() as memory:
         with memory.open(
             driver="PNG",
-            width=_WIDTH,
+            width=width,
             height=height,
             count=4,
             dtype="uint8",
@@ -494,9 +558,9 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
         key += f'<span><i style="background:{_NOT_JUDGED}"></i>not judged</span>'
     shown = int((coverage.met == MET).all(axis=0).sum())
     return (
-        f'<figure><svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="Map of unmet needs: {shown:,} of {len(cells):,} cells have every service">'
+        f'<figure><svg viewBox="0 0 {width} {height}" role="img" aria-label="Map of unmet needs: {shown:,} of {len(cells):,} cells have every service">'
         f'<path d="{wet_path}" fill="#d3e4ee" fill-rule="evenodd"/>'
-        f'<image width="{_WIDTH}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{encoded}"/>'
+        f'<image width="{width}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{encoded}"/>'
         f'<path d="{drawn}" fill="none" stroke="#8a8f8c" stroke-width=".6"/>{zones}{overlays}</svg>'
         f"<figcaption class=key>Needs of the life circle unmet in each residential cell: {key}</figcaption></figure>"
     )

@@ -23,12 +23,14 @@ HALF_WIDTH_M = 25.0
 _MIN_PART_M = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Isochrone:
     """Streets and areas within each of several limits.
 
     Attributes
     ----------
+    unit, profile : str
+        ``s`` or ``m``, and who walks.
     limits : tuple of float
         Seconds or metres, ascending.
     streets : tuple of shapely MultiLineString, metre CRS
@@ -42,6 +44,7 @@ class Isochrone:
     """
 
     unit: str
+    profile: str
     limits: tuple[float, ...]
     streets: tuple[Any, ...]
     areas: tuple[Any, ...]
@@ -93,8 +96,8 @@ class Isochrone:
             areas.append(area)
             lengths.append(length)
         return cls(
-            profile.unit, tuple(sorted(limits)), tuple(streets), tuple(areas), tuple(lengths), float(joins.leg_m[0]),
-            network.region,
+            profile.unit, profile.name, tuple(sorted(limits)), tuple(streets), tuple(areas), tuple(lengths),
+            float(joins.leg_m[0]), network.region,
         )  # fmt: skip
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":

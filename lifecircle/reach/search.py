@@ -20,7 +20,7 @@ CHUNK = 256
 """Origins in one piece of work: small enough for even threads and a moving bar, large enough to hide the set-up."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lane:
     """One cost laid on the network: the arcs it may use and what homes and entrances cost on it.
 
@@ -44,7 +44,7 @@ class Lane:
     cutoff: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reach:
     """Walks from every cell to the facilities of the services of one cost.
 
@@ -86,7 +86,7 @@ class Reach:
         return f"<p>Reach by {escape(self.lane)}</p><table>{head}{rows}</table>"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Field:
     """Ticks from one place to every node: ``ticks`` (n_nodes,) float64, inf beyond; ``previous`` (n_nodes,) int32."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,11 +27,12 @@ LIFECYCLE = ("proposed:", "planned:", "construction:")
 KEYS = (*_PLAIN_KEYS, *(prefix + key for prefix in LIFECYCLE for key in _PLAIN_KEYS))
 """Keys of the objects read; whatever has none of them is passed over inside osmium, before Python sees it."""
 
+_BEFORE_OSM = 2003  # objects without a date carry that of the epoch
 _UNDEFINED = 2_147_483_647
 """osmium's coordinate of a node that the extract does not hold."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OsmData:
     """What one OSM file says inside a lon/lat box.
 
@@ -88,6 +89,7 @@ def read_osm(
     path: str | Path,
     clip: tuple[float, float, float, float],
     *,
+    keys: Iterable[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> OsmData:
     """Read streets and features inside a lon/lat box.
@@ -98,6 +100,8 @@ def read_osm(
         ``.osm.pbf``, ``.osm``, ``.osm.gz`` or ``.osm.bz2``.
     clip : (west, south, east, north), degrees
         Street nodes outside it end their street; features that do not touch it are dropped.
+    keys : iterable of str
+        Keys to read besides `KEYS`: those a standard asks for.
     progress : callable, optional
         Called now and then with the number of objects seen.
 
@@ -107,23 +111,24 @@ def read_osm(
         The file is missing, of another kind, damaged, or holds no street inside the box.
     """
     path = Path(path)
-    if not path.name.lower().endswith(SUFFIXES):
+    if not path.name.endswith(SUFFIXES):
         raise DataError(f"{path.name} is no OSM file by its name; expected one ending in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise DataError(f"there is no OSM file {path}; give the path of an extract (.osm.pbf)")
     heap = _Heap()
     try:
-        header = _stream(path, heap, progress)
+        header = _stream(path, heap, sorted({*KEYS, *keys}), progress)
     except (RuntimeError, ValueError, OSError) as error:
         raise DataError(
-            f"{path} cannot be read as OSM data ({error}); is it damaged or cut short? Get it again"
+            f"{path} cannot be read as OSM data ({error}); is it damaged, cut short, or "
+            "not sorted by type and id (osmium sort)?"
         ) from error
     return _frames(path, heap, clip, header)
 
 
-def _stream(path: Path, heap: _Heap, progress: Callable[[int], None] | None) -> str:
+def _stream(path: Path, heap: _Heap, wanted: list[str], progress: Callable[[int], None] | None) -> str:
     """Pass over the file once (areas make osmium pass twice) and gather rows; return the header's timestamp."""
-    keys = osmium.filter.KeyFilter(*KEYS)
+    keys = osmium.filter.KeyFilter(*wanted)
     reader = osmium.FileProcessor(str(path)).with_locations().with_areas(keys).with_filter(keys)
     factory = osmium.geom.WKBFactory()
     for number, thing in enumerate(reader):
@@ -173,7 +178,8 @@ def _street(heap: _Heap, way: osmium.osm.Way) -> None:
     heap.way_tags.append(dict(way.tags))
     heap.lengths.append(len(refs))
     heap.refs.extend(refs)
-    heap.newest = max(heap.newest, way.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ") if way.timestamp else "")
+    if way.timestamp.year > _BEFORE_OSM:
+        heap.newest = max(heap.newest, way.timestamp.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def _line(heap: _Heap, way: osmium.osm.Way, factory: osmium.geom.WKBFactory) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyproj
 import rasterio
 import rasterio.windows
+import shapely
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from shapely.geometry.base import BaseGeometry
@@ -17,8 +18,11 @@ from lifecircle.errors import CrsError, DataError
 
 log = logging.getLogger(__name__)
 
+_LOWEST_M, _HIGHEST_M = -500.0, 9000.0  # the Dead Sea's shore and Everest, with room
+_CROWD = 1e7  # people in one pixel: more than any
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class RasterWindow:
     """The part of a raster that covers an area.
 
@@ -31,6 +35,8 @@ class RasterWindow:
     crs : pyproj.CRS
     row, column : int
         Place of the window's first pixel in the whole raster.
+    whole : bool
+        Whether the raster spans all of the area.
     """
 
     values: NDArray[np.float64]
@@ -38,6 +44,7 @@ class RasterWindow:
     crs: pyproj.CRS
     row: int
     column: int
+    whole: bool = True
 
 
 def read_population(path: str | Path, boundary: BaseGeometry) -> RasterWindow:
@@ -63,18 +70,23 @@ def read_population(path: str | Path, boundary: BaseGeometry) -> RasterWindow:
     window = _read(path, boundary, what="population", margin=1)
     values = window.values
     values[~np.isfinite(values) | (values < 0)] = np.nan
+    if np.nanmax(values, initial=0.0) > _CROWD:
+        raise DataError(
+            f"the population raster {path} has a pixel of {np.nanmax(values):.3g} people: is that its nodata value? "
+            "Declare it (gdal_edit.py -a_nodata ...)"
+        )
     if not np.isfinite(values).any():
         raise DataError(f"the population raster {path} knows nothing inside the region (only nodata there)")
     return window
 
 
 def read_elevation(path: str | Path, boundary: BaseGeometry) -> RasterWindow:
-    """Read metres above sea over an area; nodata (and SRTM's -32768) is NaN.
+    """Read metres above sea over an area; nodata, and what is below or above all land on Earth, is NaN.
 
     ``boundary`` is the area wanted, lon/lat. Raises as `read_population`.
     """
     window = _read(path, boundary, what="elevation", margin=2)
-    window.values[window.values <= -32_000] = np.nan  # noqa: PLR2004
+    window.values[(window.values < _LOWEST_M) | (window.values > _HIGHEST_M)] = np.nan
     return window
 
 
@@ -125,7 +137,13 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
                     f"the {what} raster {path} names no coordinate system; "
                     "give it one (gdal_edit.py -a_srs EPSG:...), guessing would move people about"
                 )
-            crs = pyproj.CRS.from_user_input(raster.crs.to_wkt())
+            try:
+                crs = pyproj.CRS.from_user_input(raster.crs.to_wkt())
+                pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+            except pyproj.exceptions.ProjError as error:
+                raise CrsError(
+                    f"the {what} raster {path} has a coordinate system that is nowhere on Earth; reproject it"
+                ) from error
             window = _window_over(raster, crs, boundary, margin)
             if window is None:
                 raise DataError(
@@ -133,16 +151,27 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
                     f"{tuple(round(b, 3) for b in raster.bounds)} in {raster.crs.to_string()[:60]}"
                 )
             values = raster.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
+            values = values * raster.scales[0] + raster.offsets[0]
+            whole = _covers(raster, crs, boundary)
             transform = raster.window_transform(window)
     except RasterioError as error:
         raise DataError(f"{path} cannot be read as a raster: {error}") from error
-    return RasterWindow(values, transform, crs, int(window.row_off), int(window.col_off))
+    return RasterWindow(values, transform, crs, int(window.row_off), int(window.col_off), whole)
 
 
 def _virtual(path: Path) -> str:
     if path.name.endswith(".hgt.zip"):
         return f"/vsizip/{path.resolve()}/{path.name.removesuffix('.zip')}"
     return str(path)
+
+
+def _covers(raster: rasterio.DatasetReader, crs: pyproj.CRS, boundary: BaseGeometry) -> bool:
+    """Say whether every corner and side of the boundary's box lies on the raster."""
+    box = shapely.segmentize(boundary.envelope, max(boundary.length / 100, 1e-9))
+    lon, lat = shapely.get_coordinates(box).T
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    column, row = ~raster.transform @ (np.asarray(x), np.asarray(y))
+    return bool(((column >= 0) & (row >= 0) & (column <= raster.width) & (row <= raster.height)).all())
 
 
 def _window_over(

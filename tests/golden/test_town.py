@@ -102,6 +102,15 @@ def test_figures_add_up(result):
     assert figures["region", "all", "people"].met == 0
 
 
+def test_doubtful_cells_are_counted(result):
+    data = result.summary["data"]
+    assert data["on_scraps"] == {"cells": 1, "people": 7}  # the island
+    assert data["near_edge"]["cells"] == 7
+    assert data["status"]["outside_data"] == {"cells": 1, "people": 2}
+    by_unmet = {row["unmet"]: row["people"] for row in result.summary["unmet"]}
+    assert by_unmet == {0: 0, 1: 0, 2: 100 + 50 + 30, 3: 25.5 + 7, None: 5.25}
+
+
 def test_the_motorway_is_not_walked(result):
     assert "motorway" not in set(result.coverage.network.kind)
 

@@ -15,6 +15,7 @@ import town
 
 from lifecircle import cli
 from lifecircle.publish import files
+from lifecircle.sources.osm import read_osm
 
 DATA, USAGE, SOURCE = 3, 2, 4
 
@@ -81,7 +82,7 @@ FAULTS = {
     "missing raster": (lambda h: (h / "people.tif").unlink(), DATA, ["no population raster", "people.tif"]),
     "missing boundary": (lambda h: (h / "boundary.geojson").unlink(), DATA, ["boundary.geojson", "cannot read"]),
     "missing study": (lambda h: (h / "study.toml").unlink(), DATA, ["study.toml", "cannot read"]),
-    "truncated extract": (lambda h: truncate(h / "town.osm.pbf"), DATA, ["town.osm.pbf", "damaged or cut short"]),
+    "truncated extract": (lambda h: truncate(h / "town.osm.pbf"), DATA, ["town.osm.pbf", "cut short"]),
     "empty extract": (lambda h: (h / "town.osm.pbf").write_bytes(b""), DATA, ["town.osm.pbf"]),
     "not a pbf": (lambda h: (h / "town.osm.pbf").write_text("hello, this is no map\n" * 99), DATA, ["cannot be read as OSM"]),
     "wrong suffix": (lambda h: edit(study_of(h), r"town\.osm\.pbf", "people.tif"), DATA, ["no OSM file by its name", ".osm.pbf"]),
@@ -121,6 +122,7 @@ FAULTS = {
     "unknown profile": (lambda h: edit(study_of(h), "^standard", 'profile = "senor"\nstandard'), USAGE, ["'senor'", "'senior'"]),
     "unknown profile in a standard": (lambda h: edit(h / "golden.toml", '"adult"', '"adlt"'), USAGE, ["'adlt'", "'adult'"]),
     "typo in a standard": (lambda h: edit(h / "golden.toml", '^title_zh = "诊所"', 'titel_zh = "x"'), USAGE, ["titel_zh", "title_zh"]),
+    "metres for a walker": (lambda h: edit(study_of(h), "^standard", 'profile = "metres"\nstandard'), USAGE, ["measures metres"]),
     "broken regex": (
         lambda h: edit(h / "golden.toml", r"\{ match = \{ amenity = \[\"clinic\"\] \} \}",
                        '{ match = { amenity = ["clinic"] }, name = "(" }'), USAGE, ["regular expression"],
@@ -128,7 +130,7 @@ FAULTS = {
     "empty category": (lambda h: edit(h / "golden.toml", '"clinic"', '"casino"'), DATA, ["no facility for: clinic", "--services"]),
     "unknown crs": (lambda h: edit(study_of(h), "^crs.*$", 'crs = "EPSG:99999999"'), DATA, ["EPSG:99999999"]),
     "crs in degrees": (lambda h: edit(study_of(h), "^crs.*$", 'crs = "EPSG:4326"'), DATA, ["not in metres"]),
-    "threshold beyond cutoff": (lambda h: edit(study_of(h), "^standard", "cutoff_s = 60\nstandard"), DATA, ["beyond the cutoff"]),
+    "threshold beyond cutoff": (lambda h: edit(study_of(h), "^standard", "cutoff_s = 60\nstandard"), USAGE, ["short of the threshold of clinic", "--cutoff-s"]),
 }  # fmt: skip
 
 
@@ -222,3 +224,63 @@ def test_without_the_one_call_exchange_two_renames_do(place, monkeypatch):
     assert command("run", place / "study.toml", "--out", place / "out") == 0
     assert not [path for path in place.iterdir() if path.name.startswith(".out")]
     assert (place / "out" / "manifest.json").exists()
+
+
+def test_a_manifest_of_something_else_protects_its_folder(good, tmp_path, capfd):
+    (tmp_path / "manifest.json").write_text('{"manifest_version": 3}')
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert command("run", good / "study.toml", "--out", tmp_path) == SOURCE
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_linked_results_folder_stays_a_link(good, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    for _ in range(2):
+        assert command("run", good / "study.toml", "--out", tmp_path / "out") == 0
+        assert (tmp_path / "out").is_symlink()
+        assert (tmp_path / "disk" / "manifest.json").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_the_folder_one_stands_in_is_not_replaced(good, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert command("run", good / "study.toml", "--out", ".") == SOURCE
+    assert "stand in" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"figures": []}'])
+def test_info_on_something_else(tmp_path, text, capfd):
+    (tmp_path / "summary.json").write_text(text)
+    (tmp_path / "manifest.json").write_text(text)
+    assert command("info", tmp_path) == DATA
+    assert "no results folder" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_info_on_odd_folders(folder, capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("info", folder) == DATA
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("isochrone", "-500000,4000000"),
+        ("isochrone", "9,45", "--minutes", "1e300"),
+        ("isochrone", "9,45", "--minutes", "2000000"),
+    ],
+)
+def test_numbers_out_of_this_world(arguments, capfd):
+    assert command(*arguments) in {DATA, USAGE}
+    assert "lifecircle: " in capfd.readouterr().err
+
+
+def test_an_extract_without_dates_is_of_no_year(place, tmp_path):
+    sketch = drawn.Drawing()
+    sketch.way((0, 0), (100, 0), highway="footway")
+    sketch.write(tmp_path / "map.osm")
+    text = re.sub(r' timestamp="[^"]*"', "", (tmp_path / "map.osm").read_text())
+    (tmp_path / "map.osm").write_text(text)
+    box = (*drawn.lonlat(-500, -500), *drawn.lonlat(500, 500))
+    assert read_osm(tmp_path / "map.osm", box).timestamp == ""

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from drawn import CRS, Drawing, boundary, lonlat, raster
@@ -142,3 +143,82 @@ def test_a_bowtie_is_mended(tmp_path):
 def test_zone_ids_must_be_unique(tmp_path):
     with pytest.raises(DataError, match="unique"):
         region_of(tmp_path, ("a", "zone", 0, 0, 100, 100), ("a", "zone", 200, 0, 300, 100))
+
+
+def test_scale_and_offset_of_a_raster_are_applied(tmp_path):
+    region = region_of(tmp_path, ("all", "zone", -100, -100, 100, 100))
+    path = raster(tmp_path / "p.tif", [[10, 20], [30, 40]], left=-100, top=100)
+    with rasterio.open(path, "r+") as out:
+        out.scales, out.offsets = (0.5,), (1.0,)
+    assert np.nansum(read_population(path, region.boundary).values) == (10 + 20 + 30 + 40) / 2 + 4
+
+
+def test_a_raster_over_half_the_region_says_so(tmp_path):
+    region = region_of(tmp_path, ("all", "zone", -90, -90, 90, 90))
+    assert read_population(raster(tmp_path / "p.tif", np.ones((2, 2)), left=-100, top=100), region.boundary).whole
+    assert not read_population(raster(tmp_path / "p.tif", np.ones((2, 1)), left=-100, top=100), region.boundary).whole
+
+
+def test_undeclared_nodata_is_said(tmp_path):
+    region = region_of(tmp_path, ("all", "zone", -90, -90, 90, 90))
+    path = raster(tmp_path / "p.tif", [[3.4e38, 1], [1, 1]], left=-100, top=100)
+    with pytest.raises(DataError, match="nodata"):
+        read_population(path, region.boundary)
+
+
+def test_heights_below_and_above_all_land_are_unknown(tmp_path):
+    path = raster(tmp_path / "z.tif", [[5, -9999], [9999, 5]], left=-100, top=100, nodata=None)
+    assert np.isnan(read_elevation(path, shapely.box(*lonlat(-50, -50), *lonlat(50, 50))).values).sum() == 2
+
+
+def test_people_dropped_in_rounding_are_counted(tmp_path):
+    region = region_of(tmp_path, ("all", "zone", -100, -100, 100, 100))
+    data, snapper = parts(Drawing(), tmp_path, region)
+    window = read_population(raster(tmp_path / "p.tif", [[0.0004, 1], [1, 1]], left=-100, top=100), region.boundary)
+    cells = Cells.from_raster(window, data.features, snapper, data.extent)
+    assert len(cells) == 3
+    assert cells.rounding_people == pytest.approx(-0.0004, abs=1e-9)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4978", "EPSG:5773", "EPSG:3857", "EPSG:32660"])
+def test_a_crs_that_is_not_true_to_scale_here_is_refused(crs):
+    with pytest.raises(CrsError, match=r"metre|kilometre"):
+        Region.from_bbox((9.0, 45.0, 9.1, 45.1), name="x", crs=crs)
+
+
+@pytest.mark.parametrize("bbox", [(-1e6, 4e6, -9e5, 4.1e6), (0.0, 0.0, float("inf"), 1.0), (0.0, 80.0, 1.0, 91.0)])
+def test_a_box_that_is_not_in_degrees_is_refused(bbox):
+    with pytest.raises(CrsError, match="not in degrees"):
+        Region.from_bbox(bbox, name="x")
+
+
+def test_odd_properties_of_features(tmp_path):
+    ring = [[9, 45], [9.1, 45], [9.1, 45.1], [9, 45]]
+    for properties in (["list"], "text", None, {"id": 0, "name": "\ud800"}):
+        raw = {"type": "Feature", "properties": properties, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        (tmp_path / "b.geojson").write_text(json.dumps(raw | {"crs": {"properties": None}}))
+        region = Region.from_geojson(tmp_path / "b.geojson")
+        region.zones[0].name.encode("utf-8")
+    assert region.zones[0].key == "0"
+
+
+def test_the_region_is_no_zone(tmp_path):
+    with pytest.raises(DataError, match="'region' is taken"):
+        region_of(tmp_path, ("region", "zone", 0, 0, 100, 100))
+
+
+def test_a_scrap_of_a_path_does_not_swallow_a_home(tmp_path):
+    sketch = Drawing()
+    sketch.way((40, 20), (60, 20), highway="footway")
+    sketch.way((440, -30), (460, -30), highway="footway")
+    sketch.area(400, -20, 500, -10, natural="water")
+    sketch.way((-900, 0), (900, 0), highway="residential")
+    sketch.way((-900, 400), (-900, 0), (0, 800), highway="residential")
+    data = read_osm(sketch.write(tmp_path / "map.osm.pbf"), BOX)
+    region = region_of(tmp_path, ("all", "zone", -950, -950, 950, 950))
+    network = Network.from_osm(data.ways, data.way_nodes, region)
+    water = region.project(np.array([shape for shape in data.features["geometry"] if shape.area > 0], dtype=object))
+    snapper = Snapper(network, limit_m=500, barriers=water)
+    joins = snapper.join(shapely.points([(50.0, 50.0), (450.0, -60.0), (700.0, 30.0)]))
+    ways = [network.edge_way[joins.edge[joins.place == place]].tolist() for place in range(3)]
+    assert ways == [[1, 4], [2], [4]]  # across the water there is no second join

@@ -127,6 +127,24 @@ def test_isochrone_to_a_file_and_to_the_screen(capfd, tmp_path):
     assert len(json.loads((tmp_path / "iso.geojson").read_text(encoding="utf-8"))["features"]) == 6
 
 
+def test_metres_take_no_walker(capfd):
+    code, _, err = call(capfd, "isochrone", "9,45", "--metres", "500", "--profile", "senior")
+    assert code == 2
+    assert "whoever walks" in err
+
+
+def test_the_studys_walker_walks_the_isochrone(capfd, tmp_path):
+    study = town.draw(tmp_path)
+    study.write_text(study.read_text(encoding="utf-8") + 'profile = "frail"\n', encoding="utf-8")
+    place = "{:.6f},{:.6f}".format(*lonlat(50, 405))
+    code, out, _ = call(capfd, "isochrone", place, study, "--minutes", "1")
+    assert code == 0
+    assert json.loads(out)["profile"] == "frail"
+    code, out, err = call(capfd, "isochrone", "{:.6f},{:.6f}".format(*lonlat(200, 500)), study, "--minutes", "1")
+    assert code == 0
+    assert "nearest path is 100 m away" in err
+
+
 @pytest.mark.parametrize("limits", ["0", "5,-1", "soon", "inf", ""])
 def test_odd_limits(capfd, limits):
     code, _, err = call(capfd, "isochrone", "9,45", "--minutes", limits)

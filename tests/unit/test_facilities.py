@@ -173,3 +173,69 @@ def test_capacity_is_unknown_or_a_number(tmp_path):
     by_name = dict(zip(made.name, made.capacity, strict=True))
     assert by_name["beds"] == 120
     assert by_name["odd"] != by_name["odd"]
+
+
+def test_what_is_proposed_stands_beside_what_is_there(tmp_path):
+    sketch = Drawing()
+    sketch.poi(0, 10, amenity="school", name="now", **{"proposed:amenity": "clinic", "opening_date": "2030"})
+    assert found(sketch, tmp_path, year=2024)[1] == {"school": 1, "clinic": 0}
+    sketch = Drawing()
+    sketch.poi(0, 10, amenity="school", name="now", **{"proposed:amenity": "clinic", "opening_date": "2030"})
+    assert found(sketch, tmp_path, year=2030)[1] == {"school": 1, "clinic": 1}
+    sketch = Drawing()
+    sketch.poi(0, 10, amenity="school", name="now", **{"proposed:name": "new name"})
+    assert found(sketch, tmp_path, year=2024)[1]["school"] == 1
+
+
+@pytest.mark.parametrize(("date", "year", "there"), [("20300101", 2024, 0), ("20300101", 2030, 1), ("~1990", 2024, 1)])
+def test_dates_in_other_spellings(tmp_path, date, year, there):
+    sketch = Drawing()
+    sketch.poi(0, 10, amenity="school", name="X", start_date=date)
+    assert found(sketch, tmp_path, year=year)[1]["school"] == there
+
+
+def test_a_chain_of_one_name_is_not_one(tmp_path):
+    sketch = Drawing()
+    for number in range(4):
+        sketch.poi(60.0 * number, 10, amenity="clinic", name="ATM")
+    assert found(sketch, tmp_path)[1]["clinic"] == 2
+
+
+def test_what_is_merged_keeps_its_doors(tmp_path):
+    sketch = Drawing()
+    sketch.poi(0, 10, amenity="clinic", name="Quay")
+    sketch.poi(70, -10, amenity="clinic", name="Quay")
+    made, count = found(sketch, tmp_path)
+    assert count["clinic"] == 1
+    quay = made.name[made.joins.place] == "Quay"
+    assert sorted(made.joins.leg_m[quay].round()) == [10, 10]
+
+
+def test_a_roof_without_a_name_is_not_the_shops_under_it(tmp_path):
+    sketch = Drawing()
+    sketch.area(0, 20, 100, 90, amenity="clinic")
+    for number in range(3):
+        sketch.poi(20.0 + 20 * number, 50, amenity="clinic", name=f"Dr {number}")
+    assert found(sketch, tmp_path)[1]["clinic"] == 4
+
+
+def test_bridges_tunnels_and_emergency_exits_are_no_way_in(tmp_path):
+    sketch = Drawing()
+    sketch.area(0, 20, 100, 90, amenity="school", name="under a bridge")
+    sketch.node(0, 20, entrance="emergency")
+    sketch.way((50, 0), (50, 200), highway="footway", bridge="yes", layer="1")
+    sketch.way((70, 0), (70, 200), highway="footway", tunnel="yes", layer="-1")
+    sketch.way((20, 0), (20, 50), highway="footway")
+    made, _ = found(sketch, tmp_path)
+    mine = made.name[made.joins.place] == "under a bridge"
+    assert made.join_kind[mine].tolist() == ["crossing"]
+    assert made.join_evidence[mine].tolist() == ["w4"]
+
+
+def test_keys_only_the_standard_knows_are_read(tmp_path):
+    sketch = Drawing()
+    sketch.way((0, 0), (100, 0), highway="footway")
+    sketch.poi(0, 5, club="sport")
+    path = sketch.write(tmp_path / "map.osm.pbf")
+    assert "club" not in {key for tags in read_osm(path, BOX).features["tags"] for key in tags}
+    assert "club" in {key for tags in read_osm(path, BOX, keys=["club"]).features["tags"] for key in tags}

@@ -82,10 +82,20 @@ def test_another_walker_leaves_metre_rules_alone():
 def test_a_time_profile_needs_a_speed_and_a_distance_rule_has_none():
     with pytest.raises(StandardError, match="needs speed_mps"):
         check_toml(Profile, 'schema = 1\nname = "x"\ntitle = "x"\ntitle_zh = "x"\nunit = "s"', origin="x")
+    head = 'schema = 1\nname = "metres"\ntitle = "x"\ntitle_zh = "x"\n'
     with pytest.raises(StandardError, match="neither speed nor slope"):
-        check_toml(
-            Profile, 'schema = 1\nname = "x"\ntitle = "x"\ntitle_zh = "x"\nunit = "m"\nslope = "tobler"', origin="x"
-        )
+        check_toml(Profile, head + 'unit = "m"\nslope = "tobler"', origin="x")
+    speed = 'speed_mps = { value = 1, source = "x", status = "unverified" }'
+    with pytest.raises(StandardError, match="belongs to the distance rule"):
+        check_toml(Profile, head + 'unit = "s"\n' + speed, origin="x")
+
+
+@pytest.mark.parametrize("key", ["all", "met", "buildings"])
+def test_service_keys_that_are_columns_are_refused(key):
+    text = Standard.load("xminute-generic").model_dump(by_alias=True)
+    text["services"] = {key: text["services"]["eating"]}
+    with pytest.raises(ValueError, match="choose another"):
+        Standard.model_validate(text)
 
 
 def test_service_keys_are_snake_case():
