@@ -16,6 +16,7 @@ from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.gaps import CAUSES, Gaps
 from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
 from lifecircle.model.cells import PEOPLE, STATUS
+from lifecircle.model.snapping import SCRAP_M
 from lifecircle.profiles import TICKS
 from lifecircle.publish import maps
 
@@ -427,6 +428,13 @@ def _data_table(coverage: Coverage, about: About) -> str:
         if ix and at.any():
             who = "" if cells.people is None else f" with {people_text(int(cells.people[at].sum()) / PEOPLE)} people"
             rows.append((f"Cells {name}", f"{int(at.sum()):,}{who}: no verdict"))
+    if not about.population_whole:
+        rows.append(("People", "the population raster does not span the region: who lives beyond it is not counted"))
+    scraps = f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)"
+    edge = "Cells within a walk of the edge of the data (what lies beyond it is not counted)"
+    for name, at in ((scraps, coverage.on_scraps), (edge, coverage.near_edge)):
+        who = "" if cells.people is None else f" with {people_text(int(cells.people[at].sum()) / PEOPLE)} people"
+        rows.append((name, f"{int(at.sum()):,}{who}"))
     rows += [
         (f"Facilities: {coverage.standard.services[key].title}", f"{count:,}")
         for key, count in facilities.count().items()

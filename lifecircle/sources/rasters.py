@@ -166,9 +166,8 @@ def _virtual(path: Path) -> str:
 
 
 def _covers(raster: rasterio.DatasetReader, crs: pyproj.CRS, boundary: BaseGeometry) -> bool:
-    """Say whether every corner and side of the boundary's box lies on the raster."""
-    box = shapely.segmentize(boundary.envelope, max(boundary.length / 100, 1e-9))
-    lon, lat = shapely.get_coordinates(box).T
+    """Say whether the whole boundary lies on the raster."""
+    lon, lat = shapely.get_coordinates(shapely.segmentize(boundary, max(boundary.length / 1000, 1e-9))).T
     x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
     column, row = ~raster.transform @ (np.asarray(x), np.asarray(y))
     return bool(((column >= 0) & (row >= 0) & (column <= raster.width) & (row <= raster.height)).all())
