@@ -22,7 +22,7 @@ _HOME = {
     "LifecircleError": "lifecircle.errors",
     "Network": "lifecircle.model.network",
     "Profile": "lifecircle.profiles",
-    "Reach": "lifecircle.reach.search",
+    "Reach": "lifecircle.reach.products",
     "Region": "lifecircle.region",
     "Result": "lifecircle.study",
     "Standard": "lifecircle.standards",

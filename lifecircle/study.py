@@ -30,7 +30,8 @@ from lifecircle.profiles import TICKS, Profile, check_keys, check_toml, load_pre
 from lifecircle.publish import files, report
 from lifecircle.publish.report import About
 from lifecircle.reach.isochrone import Isochrone
-from lifecircle.reach.search import Lane, Reach, compile_kernels, search
+from lifecircle.reach.products import Lane, Reach
+from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region
 from lifecircle.sources import osm, rasters
 from lifecircle.standards import Standard
@@ -255,7 +256,7 @@ class Prepared:
         with clock.stage("search") as tell:
             for name, lane in self.lanes.items():
                 wanted = {
-                    ix: int(np.floor(self.standard.services[key].threshold.value * TICKS))
+                    ix: (int(np.floor(self.standard.services[key].threshold.value * TICKS)),)
                     for ix, key in enumerate(keys)
                     if self.standard.services[key].profile == name
                 }

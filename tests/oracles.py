@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections import defaultdict
+from fractions import Fraction
 
 TICKS = 32
 
@@ -132,3 +133,57 @@ class Stranger:
             ticks = [t for facility, t in found.items() if service in self.services[facility]]
             out[service] = (min(ticks, default=None), sum(t <= threshold for t in ticks))
         return out
+
+
+def covered(whole, left, cost):
+    """Part of an edge, in the units of ``whole``, that ``left`` ticks pay for at ``cost`` ticks for all of it."""
+    if cost is None or left < 0:
+        return 0
+    return whole if left >= cost else whole * left // cost
+
+
+def extent(edges, ticks, joins, cutoff):
+    """Nodes and street reached: ticks where every edge costs the same both ways, else cm rounded down per edge.
+
+    ``edges``: (u, v, length_m, uv, vu), -1 closed. ``ticks``: cost of each node, inf beyond. ``joins``: (edge, offset_m,
+    leg) of the home.
+    """
+    directed = any(uv != vu for *_, uv, vu in edges)
+    total = 0
+    for number, (u, v, length_m, uv, vu) in enumerate(edges):
+        uv, vu = (None if cost < 0 else cost for cost in (uv, vu))  # noqa: PLW2901
+        if uv is None and vu is None:
+            continue
+        whole = half_up(length_m * 100) if directed else uv
+        left_u, left_v = (cutoff - ticks[node] if ticks[node] <= cutoff else -1 for node in (u, v))
+        own = [(x, leg) for edge, x, leg in joins if edge == number and leg <= cutoff]
+        if not own:
+            if directed:
+                total += meeting(whole, left_u, uv, left_v, vu)
+            else:
+                total += min(whole, max(0, left_u) + max(0, left_v))
+            continue
+        spans = []
+        if uv is not None and left_u >= 0:
+            spans.append((0, covered(whole, left_u, uv)))
+        if vu is not None and left_v >= 0:
+            spans.append((whole - covered(whole, left_v, vu), whole))
+        for x, leg in own:
+            at = half_up(x * 100) if directed else along(uv, x, length_m)
+            spans.append(
+                (max(0, at - covered(whole, cutoff - leg, vu)), min(whole, at + covered(whole, cutoff - leg, uv)))
+            )
+        end = 0
+        for low, high in sorted(spans):
+            total += max(0, high - max(end, low))
+            end = max(end, high)
+    return sum(t <= cutoff for t in ticks), total
+
+
+def meeting(whole, left_u, uv, left_v, vu):
+    """Reached part of an edge in cm: min(1, (T - Du) / uv + (T - Dv) / vu) of it, rounded down."""
+    share = Fraction(0)
+    for left, cost in ((left_u, uv), (left_v, vu)):
+        if cost is not None and left >= 0:
+            share += Fraction(left, cost) if cost else 1
+    return math.floor(whole * min(Fraction(1), share))

@@ -9,7 +9,7 @@ from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, price
 from lifecircle.profiles import Profile
-from lifecircle.reach.search import Lane
+from lifecircle.reach.products import Lane
 from lifecircle.region import Region
 
 REGION = Region.from_bbox((9.0, 45.0, 9.1, 45.1), name="drawn")

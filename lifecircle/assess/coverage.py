@@ -12,7 +12,7 @@ from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import SCRAP_M
 from lifecircle.profiles import TICKS, Profile
-from lifecircle.reach.search import Lane, Reach
+from lifecircle.reach.products import Lane, Reach
 from lifecircle.standards import Standard
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Coverage:
         nearest, count = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
         for reach in reaches.values():
             rows = list(reach.services)
-            ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count
+            ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count[:, 0]
         limit = np.array([service.threshold.value * TICKS for service in standard.services.values()])
         met = (ticks <= limit[:, None]).astype(np.int8)
         met[:, cells.status != STATUS.index("ok")] = UNKNOWN

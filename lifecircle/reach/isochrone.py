@@ -11,7 +11,8 @@ from shapely.ops import substring
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper, price
 from lifecircle.profiles import TICKS, Profile
-from lifecircle.reach.search import Lane, field
+from lifecircle.reach.products import Lane
+from lifecircle.reach.search import field
 from lifecircle.region import Region
 
 if TYPE_CHECKING:

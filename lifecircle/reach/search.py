@@ -1,10 +1,12 @@
 """The one caller of the kernels: lays nouns out as flat arrays, runs threads over origins, and names the results."""
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from html import escape
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,83 +17,160 @@ from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
 from lifecircle.reach import kernels
+from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
-CHUNK = 256
-"""Origins in one piece of work: small enough for even threads and a moving bar, large enough to hide the set-up."""
+NARROW = 65_534
+"""Largest cutoff, in ticks, that lanes of 16 bits hold; beyond it lanes have 32."""
+
+WIDEST = (1 << 29) - 1
+"""Largest cutoff there is, in ticks (194 days)."""
+
+_PER_THREAD = 8  # pieces of work a thread takes in a run: enough for even loads and a moving bar
+_BUCKETS = 128  # buckets of the batch search, about; few and wide ones beat many narrow ones
+_PAIRS = 200_000_000
+
+Progress = Callable[[int], None]
+Product = Literal["streets", "services", "pairs"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Lane:
-    """One cost laid on the network: the arcs it may use and what homes and entrances cost on it.
+class Ground:
+    """A network under one cost, laid out for the kernels: nodes in Hilbert order, dead ends last at every node.
 
-    Attributes
+    Parameters
     ----------
-    name, unit : str
-        Cost name and ``s`` or ``m``.
+    x, y : (n_nodes,) float64
+        Any coordinates; they decide the order, and so the speed, but no answer.
+    u, v : (n_edges,) int
     ticks_uv, ticks_vu : (n_edges,) int32, -1 closed
-    homes, doors : Legs
-        Prices of the joins of cells and of facilities.
-    cutoff : int
-        Ticks.
+    length_m : (n_edges,) float64
     """
 
-    name: str
-    unit: str
-    ticks_uv: NDArray[np.int32]
-    ticks_vu: NDArray[np.int32]
-    homes: Legs
-    doors: Legs
-    cutoff: int
+    def __init__(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        u: NDArray[np.integer],
+        v: NDArray[np.integer],
+        ticks_uv: NDArray[np.int32],
+        ticks_vu: NDArray[np.int32],
+        length_m: NDArray[np.float64],
+    ) -> None:
+        self.n = len(x)
+        self.order = np.argsort(_hilbert(x, y), kind="stable")
+        self.rank = np.empty(self.n, dtype=np.int32)
+        self.rank[self.order] = np.arange(self.n, dtype=np.int32)
+        self.directed = bool((ticks_uv != ticks_vu).any())
+        self.uv = np.where(ticks_uv >= 0, ticks_uv, kernels.FAR).astype(np.int32)
+        self.vu = np.where(ticks_vu >= 0, ticks_vu, kernels.FAR).astype(np.int32)
+        self.length_cm = np.floor(length_m * 100 + 0.5).astype(np.int32)
+        self.u, self.v = self.rank[u], self.rank[v]
+        self.graph = self._halves()
 
+    @classmethod
+    def of(cls, network: Network, lane: Lane) -> "Ground":
+        """Lay a network out under the cost of a lane."""
+        return cls(
+            network.node_lon, network.node_lat, network.edge_u, network.edge_v, lane.ticks_uv, lane.ticks_vu,
+            network.length_m,
+        )  # fmt: skip
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Reach:
-    """Walks from every cell to the facilities of the services of one cost.
-
-    Attributes
-    ----------
-    lane : str
-        The cost.
-    services : tuple of int
-        Positions of the services in the standard.
-    ticks : (n_services, n_cells) float64
-        Ticks to the nearest facility; inf where none is within the cutoff.
-    nearest : (n_services, n_cells) int32
-        That facility, -1 for none; of equally near ones the lowest index.
-    count : (n_services, n_cells) int32
-        Distinct facilities within the service's threshold.
-    """
-
-    lane: str
-    services: tuple[int, ...]
-    ticks: NDArray[np.float64]
-    nearest: NDArray[np.int32]
-    count: NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        for array in (self.ticks, self.nearest, self.count):
-            array.flags.writeable = False
-
-    @property
-    def units(self) -> NDArray[np.float64]:
-        """Seconds or metres to the nearest facility, (n_services, n_cells); inf beyond the cutoff."""
-        return self.ticks / TICKS
-
-    def _repr_html_(self) -> str:
-        reached = np.isfinite(self.ticks).sum(axis=1)
-        rows = "".join(
-            f"<tr><td>{s}</td><td>{n}</td></tr>" for s, n in zip(self.services, reached.tolist(), strict=True)
+    def _halves(self) -> kernels.Graph:
+        """Half-edges by node; those to nodes of degree one last; edges closed both ways left out."""
+        walkable = (self.uv < kernels.FAR) | (self.vu < kernels.FAR)
+        loop = self.u == self.v
+        there, again = np.flatnonzero(walkable), np.flatnonzero(walkable & ~loop)
+        tail = np.concatenate([self.u[there], self.v[again]])
+        head = np.concatenate([self.v[there], self.u[again]])
+        out = np.concatenate([self.uv[there], self.vu[again]])
+        back = np.concatenate([self.vu[there], self.uv[again]])
+        length = np.concatenate([self.length_cm[there], self.length_cm[again]])
+        degree = np.bincount(tail, minlength=self.n)
+        degree[self.u[there[loop[there]]]] += 1  # a loop is two ends, so its node is no dead end
+        leaf = (degree[head] == 1) & (degree[tail] > 1)
+        order = np.lexsort((head, leaf, tail))
+        start = np.concatenate([[0], np.cumsum(np.bincount(tail, minlength=self.n))]).astype(np.int64)
+        leaves = start[:-1] + np.bincount(tail[~leaf], minlength=self.n)
+        return kernels.Graph(
+            *(_frozen(a) for a in (start, leaves, head[order], out[order], back[order], length[order]))
         )
-        head = "<tr><th>service</th><th>cells that reach one</th></tr>"
-        return f"<p>Reach by {escape(self.lane)}</p><table>{head}{rows}</table>"
+
+    def lanes_for(self, cutoff: int) -> type[np.uint16] | type[np.uint32]:
+        """Narrowest lanes that hold every cost up to a cutoff, sums of two remainders of it included."""
+        if cutoff > WIDEST:
+            raise DataError(f"the cutoff of {cutoff / TICKS:g} is beyond the largest there is, {WIDEST / TICKS:g}")
+        half = (NARROW - 1) // 2
+        longest = int(self.uv[self.uv < kernels.FAR].max(initial=0))
+        return np.uint16 if cutoff <= half or (cutoff <= NARROW and longest <= NARROW) else np.uint32
+
+    def seeds(self, joins: Joins, legs: Legs, n_origins: int) -> kernels.Seeds:
+        """Lay out the joins of places (in the order of the places, as `Joins` holds them)."""
+        edge = joins.edge
+        return kernels.Seeds(
+            *(
+                _frozen(a)
+                for a in (
+                    _pointers(joins.place, n_origins), edge, self.u[edge], self.v[edge], legs.to_u, legs.to_v, legs.leg,
+                    legs.forth, legs.back, joins.offset_m, self.uv[edge], self.vu[edge], self.length_cm[edge],
+                    np.floor(joins.offset_m * 100 + 0.5).astype(np.int32),
+                )
+            )
+        )  # fmt: skip
+
+    def node_seeds(self) -> kernels.Seeds:
+        """Every node as an origin, in Hilbert order, at no cost."""
+        node, zero = np.arange(self.n, dtype=np.int32), np.zeros(self.n, dtype=np.int32)
+        nowhere = np.full(self.n, -1, dtype=np.int32)
+        ptr = np.arange(self.n + 1, dtype=np.int64)
+        rest = (zero, zero, zero, np.zeros(self.n), zero, zero, zero, zero)
+        return kernels.Seeds(*(_frozen(a) for a in (ptr, nowhere, node, node, zero, nowhere, *rest)))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Field:
-    """Ticks from one place to every node: ``ticks`` (n_nodes,) float64, inf beyond; ``previous`` (n_nodes,) int32."""
+class _Desks:
+    """Working memory for the threads of one run; a desk that proves too small is made anew, larger."""
 
-    ticks: NDArray[np.float64]
-    previous: NDArray[np.int32]
+    def __init__(self, ground: Ground, targets: kernels.Targets, cutoff: int, lanes: type, room: int) -> None:
+        self.n, self.n_facilities = ground.n, len(targets.service_ptr) - 1
+        self.rows_of_tally = sum(targets.thresholds.shape) + targets.thresholds.size + targets.thresholds.shape[0] + 3
+        self.lanes = lanes
+        self.shift = max(0, int(cutoff // _BUCKETS).bit_length())
+        self.n_buckets = (cutoff >> self.shift) + 2
+        self.room = dict.fromkeys(("items", "nodes", "pairs", "pendants", "doors", "facilities"), room)
+
+    def make(self) -> kernels.Desk:
+        width = kernels.ROW_BYTES // np.dtype(self.lanes).itemsize
+        room, ticks, whole = self.room, self.lanes, np.int32
+        empty = np.empty
+        queue = kernels.Queue(
+            dist=np.zeros(self.n, whole),
+            place=np.concatenate([np.full(self.n, -1, np.int64), [0]]),
+            bucket=empty(self.n_buckets, whole),
+            item=empty(room["items"], whole),
+            next=empty(room["items"], whole),
+            order=empty(room["nodes"], whole),
+        )
+        piece = kernels.Piece(
+            *(empty(room["pairs"], dtype) for dtype in (whole, whole, whole, ticks, ticks)),
+            *(empty(room["pendants"], dtype) for dtype in (whole, whole, ticks)),
+        )
+        doors = kernels.Doors(
+            np.full(self.n_facilities + 1, -1, np.int64),
+            *(empty(room["doors"], dtype) for dtype in (whole, whole, ticks)),
+            *(empty(room["facilities"], whole) for _ in range(3)),
+            *(empty(room["doors"], whole) for _ in range(3)),
+        )
+        matrix = kernels.Matrix(
+            rows=_aligned(room["nodes"] * width, ticks),
+            tally=_aligned(self.rows_of_tally * width, ticks),
+            sums=empty(width, np.uint32),
+        )
+        return kernels.Desk(queue, piece, doors, matrix)
+
+    def enlarge(self, reason: int) -> None:
+        what = {
+            kernels.MORE_ITEMS: "items", kernels.MORE_NODES: "nodes", kernels.MORE_PAIRS: "pairs",
+            kernels.MORE_PENDANTS: "pendants", kernels.MORE_DOORS: "doors", kernels.MORE_FACILITIES: "facilities",
+        }[reason]  # fmt: skip
+        self.room = self.room | {what: 2 * self.room[what]}
 
 
 def search(  # noqa: PLR0913
@@ -101,11 +180,11 @@ def search(  # noqa: PLR0913
     facilities: Facilities,
     *,
     n_cells: int,
-    thresholds: dict[int, int],
+    thresholds: Mapping[int, Sequence[int]],
     threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Reach:
-    """Find the nearest facility of each service from every cell, and count those within the threshold.
+    """Find the nearest facility of each service from every cell, and count those within each threshold.
 
     Parameters
     ----------
@@ -115,44 +194,161 @@ def search(  # noqa: PLR0913
         Joins of the cells; a cell without one reaches nothing.
     facilities : Facilities
     n_cells : int
-    thresholds : dict
-        Service position -> threshold in ticks; only these services are searched for.
+    thresholds : mapping
+        Service position -> thresholds in ticks, as many for each; only these services are searched for.
     threads : int, optional
         Default: one per processor. The answer does not depend on it.
     progress : callable, optional
-        Called with the number of cells done, from any thread.
+        Called with the number of cells done.
 
     Raises
     ------
     DataError
         The cutoff is below a threshold, so a verdict could not be given.
     """
-    if any(threshold > lane.cutoff for threshold in thresholds.values()):
-        raise DataError(
-            f"a threshold of cost {lane.name} is beyond the cutoff of {lane.cutoff / TICKS:g} {lane.unit}; "
-            "raise the cutoff"
+    walk = Walk(network, lane, homes, facilities, n_origins=n_cells, thresholds=thresholds, threads=threads)
+    return walk.nearest_and_counts(progress=progress)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Walk:
+    """Origins, a network and facilities, laid out once; each product is a method.
+
+    Attributes
+    ----------
+    thresholds : mapping
+        Service position -> thresholds in ticks, as many for each; only these services are searched for.
+    room : int
+        First guess of the buffers' sizes; they grow as needed. It changes no answer.
+    wide : bool
+        Use lanes of 32 bits even where 16 would do. It changes no answer.
+    """
+
+    network: Network
+    lane: Lane
+    homes: Joins
+    facilities: Facilities
+    n_origins: int
+    thresholds: Mapping[int, Sequence[int]]
+    threads: int | None = None
+    room: int = 4096
+    wide: bool = False
+
+    def __post_init__(self) -> None:
+        if any(limit > self.lane.cutoff for limits in self.thresholds.values() for limit in limits):
+            raise DataError(
+                f"a threshold of cost {self.lane.name} is beyond the cutoff of {self.lane.cutoff / TICKS:g} "
+                f"{self.lane.unit}; raise the cutoff"
+            )
+        if len({len(limits) for limits in self.thresholds.values()}) > 1:
+            raise DataError("every service needs the same number of thresholds")
+
+    @cached_property
+    def ground(self) -> Ground:
+        """The network, laid out."""
+        return Ground.of(self.network, self.lane)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """Origins along the Hilbert curve: neighbours share batches."""
+        first = np.full(self.n_origins, self.ground.n, dtype=np.int64)
+        np.minimum.at(first, self.homes.place, self.ground.u[self.homes.edge])
+        return np.argsort(first, kind="stable")
+
+    @cached_property
+    def _seeds(self) -> kernels.Seeds:
+        rank = np.empty(self.n_origins, dtype=np.int64)
+        rank[self._order] = np.arange(self.n_origins)
+        by_rank = np.lexsort((self.homes.rank, rank[self.homes.place]))
+        joins = Joins(
+            rank[self.homes.place][by_rank].astype(np.int32), self.homes.rank[by_rank], self.homes.edge[by_rank],
+            self.homes.offset_m[by_rank], self.homes.leg_m[by_rank],
+        )  # fmt: skip
+        legs = Legs(*(getattr(self.lane.homes, name)[by_rank] for name in Legs.__dataclass_fields__))
+        return self.ground.seeds(joins, legs, self.n_origins)
+
+    @cached_property
+    def _targets(self) -> kernels.Targets:
+        return _targets(self.ground, self.network.n_edges, self.lane.doors, self.facilities, self.thresholds)
+
+    def nearest_and_counts(self, *, progress: Progress | None = None) -> Reach:
+        """N and C: the nearest facility of each service, and how many lie within each threshold."""
+        found = self._found(services=True)
+        self._run("services", found, progress)
+        back = np.empty_like(self._order)
+        back[self._order] = np.arange(self.n_origins)
+        ticks = np.where(found.ticks == kernels.UNREACHED, np.inf, found.ticks.astype(np.float64))
+        services = tuple(sorted(self.thresholds))
+        return Reach(self.lane.name, services, ticks[:, back], found.nearest[:, back], found.count[:, :, back])
+
+    def extent(self, *, progress: Progress | None = None) -> Extent:
+        """R: nodes reached and street length reached."""
+        found = self._found(streets=True)
+        self._run("streets", found, progress)
+        return _extent(self.ground, found, self._order)
+
+    def pairs(self, *, most: int = _PAIRS, progress: Progress | None = None) -> Pairs:
+        """M: every facility within the cutoff of every origin.
+
+        Raises
+        ------
+        DataError
+            There are more than ``most`` pairs; said before any is stored.
+        """
+        counted = self._found(services=True)
+        self._run("services", counted, None)
+        total = int(counted.reached.sum())
+        if total > most:
+            raise DataError(
+                f"{total:,} pairs of cell and facility are within the cutoff, more than the {most:,} allowed "
+                "(8 bytes each); lower the cutoff or the number of services"
+            )
+        ptr = np.concatenate([[0], np.cumsum(counted.reached)]).astype(np.int64)
+        found = counted._replace(pair_ptr=_frozen(ptr), pairs=np.empty(total, np.int64))
+        self._run("pairs", found, progress)
+        origin = np.repeat(np.arange(self.n_origins), counted.reached)
+        by_cost = found.pairs[np.lexsort((found.pairs, origin))]
+        place = np.concatenate([[0], np.cumsum(counted.reached[np.argsort(self._order, kind="stable")])]).astype(
+            np.int64
         )
-    services = tuple(sorted(thresholds))
-    graph = _graph(network, lane)
-    seeds = _seeds(network, lane.homes, homes, n_cells)
-    targets = _targets(network, lane.doors, facilities, services, thresholds)
-    shape = (len(services), n_cells)
-    found = kernels.Found(np.empty(shape, np.int32), np.empty(shape, np.int32), np.empty(shape, np.int32))
-    cutoff = np.int32(lane.cutoff)
+        back = np.argsort(self._order, kind="stable")
+        size = np.diff(place)
+        take = np.repeat(ptr[:-1][back] - place[:-1], size) + np.arange(total)
+        sorted_pairs = by_cost[take]
+        return Pairs(place, (sorted_pairs & 0xFFFFFFFF).astype(np.int32), (sorted_pairs >> 32).astype(np.int32))
 
-    def work(first: int) -> int:
-        last = min(first + CHUNK, n_cells)
-        kernels.nearest_and_counts(graph, seeds, targets, cutoff, first, last, found)
-        return last - first
+    def _found(self, *, streets: bool = False, services: bool = False) -> kernels.Found:
+        n, k = self.n_origins, len(self.thresholds)
+        limits = self._targets.thresholds.shape[1]
+        return kernels.Found(
+            nodes=np.empty(n if streets else 0, np.int64),
+            street=np.empty(n if streets else 0, np.int64),
+            ticks=np.empty((k, n if services else 0), np.int32),
+            nearest=np.empty((k, n if services else 0), np.int32),
+            count=np.empty((k, limits, n if services else 0), np.int32),
+            reached=np.empty(n if services else 0, np.int64),
+            pair_ptr=_frozen(np.zeros(1, np.int64)),
+            pairs=np.empty(0, np.int64),
+        )
 
-    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-        done = 0
-        for number in pool.map(work, range(0, n_cells, CHUNK)):
-            done += number
-            if progress is not None:
-                progress(done)
-    ticks = np.where(found.ticks == kernels.UNREACHED, np.inf, found.ticks.astype(np.float64))
-    return Reach(lane.name, services, ticks, found.nearest, found.count)
+    def _run(self, product: Product, found: kernels.Found, progress: Progress | None) -> None:
+        _run(
+            self.ground, self._seeds, self._targets, self.lane.cutoff, product, found,
+            threads=self.threads, room=self.room, wide=self.wide, progress=progress,
+        )  # fmt: skip
+
+
+def extent_of_nodes(ground: Ground, cutoff: int, *, threads: int | None = None, room: int = 4096) -> Extent:
+    """R from every node of a network, in the order the nodes were given in.
+
+    Parameters
+    ----------
+    cutoff : int, ticks
+    """
+    seeds = ground.node_seeds()
+    found = _nothing_found(ground.n)
+    _run(ground, seeds, _no_targets(ground.n, 0), cutoff, "streets", found, threads=threads, room=room)
+    return _extent(ground, found, ground.order)
 
 
 def field(network: Network, lane: Lane, homes: Joins) -> Field:
@@ -163,32 +359,137 @@ def field(network: Network, lane: Lane, homes: Joins) -> Field:
     homes : Joins
         Joins of place 0, priced in ``lane.homes``.
     """
-    dist = np.empty(network.n_nodes, np.int32)
-    previous = np.empty(network.n_nodes, np.int32)
-    seeds = _seeds(network, lane.homes, homes, 1)
-    kernels.field(_graph(network, lane), seeds, np.int32(lane.cutoff), 0, dist, previous)
-    return Field(np.where(dist == kernels.UNREACHED, np.inf, dist.astype(np.float64)), previous)
+    ground = Ground.of(network, lane)
+    dist, previous = np.empty(ground.n, np.int32), np.empty(ground.n, np.int32)
+    kernels.field(ground.graph, ground.seeds(homes, lane.homes, 1), 0, lane.cutoff, dist, previous)
+    before = previous[ground.rank]
+    named = np.where(before >= 0, ground.order[np.maximum(before, 0)], -1).astype(np.int32)
+    ticks = np.where(dist == kernels.UNREACHED, np.inf, dist.astype(np.float64))
+    return Field(ticks[ground.rank], named)
 
 
 def compile_kernels() -> None:
-    """Compile (or load from the cache) every kernel on a graph of nothing, so that the wait is its own stage."""
-    empty32, ptr = _frozen(np.zeros(0, np.int32)), _frozen(np.zeros(1, np.int64))
-    empty64 = _frozen(np.zeros(0, np.float64))
-    graph = kernels.Graph(ptr, empty32, empty32)
-    seeds = kernels.Seeds(ptr, empty32, empty32, empty32, empty32, empty32, empty32, empty32, empty32, empty64)
-    targets = kernels.Targets(
-        ptr, empty32, empty32, ptr, empty32, empty32, empty32, empty32, empty64, ptr, empty32, empty32
+    """Compile (or load from the cache) what a run needs, on a graph of one node, so that the wait is its own stage."""
+    one, none = np.zeros(1), np.zeros(0, np.int32)
+    ground = Ground(one, one, none, none, none, none, np.zeros(0))
+    found = _nothing_found(1)._replace(reached=np.empty(1, np.int64), ticks=np.empty((0, 1), np.int32))
+    _run(ground, ground.node_seeds(), _no_targets(1, 0), 0, "services", found, threads=1, room=1)
+
+
+def _nothing_found(n_streets: int) -> kernels.Found:
+    return kernels.Found(
+        nodes=np.empty(n_streets, np.int64),
+        street=np.empty(n_streets, np.int64),
+        ticks=np.empty((0, 0), np.int32),
+        nearest=np.empty((0, 0), np.int32),
+        count=np.empty((0, 1, 0), np.int32),
+        reached=np.empty(0, np.int64),
+        pair_ptr=_frozen(np.zeros(1, np.int64)),
+        pairs=np.empty(0, np.int64),
     )
-    found = kernels.Found(*(np.empty((0, 0), np.int32) for _ in range(3)))
-    kernels.nearest_and_counts(graph, seeds, targets, np.int32(0), 0, 0, found)
-    kernels.field(
-        graph,
-        seeds._replace(ptr=_frozen(np.zeros(2, np.int64))),
-        np.int32(0),
-        0,
-        np.empty(0, np.int32),
-        np.empty(0, np.int32),
+
+
+def _run(  # noqa: PLR0913
+    ground: Ground, seeds: kernels.Seeds, targets: kernels.Targets, cutoff: int, product: Product,
+    found: kernels.Found, *,
+    threads: int | None, room: int, wide: bool = False, progress: Progress | None = None,
+) -> None:  # fmt: skip
+    """Share the origins out among threads, each with a desk of its own; who needs more room goes on with more."""
+    n = len(seeds.ptr) - 1
+    threads = threads or os.cpu_count() or 1
+    # A lane also names facilities, so they must fit it.
+    lanes = np.uint32 if wide or len(targets.service_ptr) > NARROW else ground.lanes_for(cutoff)
+    desks = _Desks(ground, targets, cutoff, lanes, room)
+    broad = _Desks(ground, targets, cutoff, np.uint32, room)
+    if product == "streets" and ground.directed:
+        _check_centimetres(ground, cutoff)
+    batches = -(-n // kernels.BATCH)
+    step = kernels.BATCH * max(1, -(-batches // (threads * _PER_THREAD)))
+    local = threading.local()
+
+    def work(first: int) -> int:
+        last = min(first + step, n)
+        own = getattr(local, "desks", desks)
+        desk = getattr(local, "desk", None) or own.make()
+        at = first
+        while at < last:
+            if product == "streets":
+                reason, at = kernels.walk_streets(
+                    ground.graph, seeds, cutoff, own.shift, (at, last), ground.directed, desk, found
+                )
+            else:
+                reason, at = kernels.walk_services(
+                    ground.graph, seeds, targets, cutoff, own.shift, (at, last), product == "pairs", desk, found
+                )
+            if reason == kernels.WIDER:
+                own = broad
+            elif reason != kernels.DONE:
+                own.enlarge(reason)
+            if reason != kernels.DONE:
+                desk = own.make()
+        local.desks, local.desk = own, desk
+        return last - first
+
+    with ThreadPoolExecutor(threads) as pool:
+        done = 0
+        for number in pool.map(work, range(0, n, step)):
+            done += number
+            if progress is not None:
+                progress(done)
+
+
+def _check_centimetres(ground: Ground, cutoff: int) -> None:
+    """Partial edges are products of a length and two costs: they must fit 63 bits."""
+    cost = max(int(side[side < kernels.FAR].max(initial=1)) for side in (ground.uv, ground.vu))
+    if 2 * int(ground.length_cm.max(initial=1)) * min(cutoff, cost) * cost >= 1 << 63:
+        raise DataError(
+            "an edge is too long for its reached part to be counted in centimetres; split it, or lower the cutoff"
+        )
+
+
+def _extent(ground: Ground, found: kernels.Found, order: NDArray[np.int64]) -> Extent:
+    nodes, street = np.empty_like(found.nodes), np.empty_like(found.street)
+    nodes[order], street[order] = found.nodes, found.street
+    return Extent(nodes, street, "cm" if ground.directed else "ticks")
+
+
+def _no_targets(n_nodes: int, n_edges: int) -> kernels.Targets:
+    none, place = np.zeros(0, np.int32), np.zeros(0)
+    pointers, edges = np.zeros(n_nodes + 1, np.int64), np.zeros(n_edges + 1, np.int64)
+    one, limits = np.zeros(1, np.int64), np.zeros((0, 1), np.int32)
+    return kernels.Targets(
+        *(_frozen(a) for a in (pointers, none, none, edges, none, none, none, none, place, one, none, limits))
     )
+
+
+def _targets(
+    ground: Ground, n_edges: int, legs: Legs, facilities: Facilities, thresholds: Mapping[int, Sequence[int]]
+) -> kernels.Targets:
+    """Entrances by the node and by the edge they are reached from, only of facilities that give a service searched."""
+    services = sorted(thresholds)
+    local = {service: ix for ix, service in enumerate(services)}
+    served = [[local[s] for s in given if s in local] for given in facilities.services]
+    service_ptr = np.concatenate([[0], np.cumsum([len(given) for given in served])]).astype(np.int64)
+    joins = facilities.joins
+    wanted = np.array([len(given) > 0 for given in served], dtype=bool)[joins.place]
+    node = np.concatenate([ground.u[joins.edge], ground.v[joins.edge]])
+    ticks = np.concatenate([legs.from_u, legs.from_v])
+    facility = np.concatenate([joins.place, joins.place])
+    keep = np.concatenate([wanted, wanted]) & (ticks >= 0)
+    node, ticks, facility = node[keep], ticks[keep], facility[keep]
+    order = np.lexsort((facility, ticks, node))
+    # An entrance on an edge that this cost may not walk is no entrance for it.
+    open_door = wanted & ((legs.forth >= 0) | (legs.back >= 0))
+    edge = joins.edge[open_door]
+    by_edge = np.lexsort((joins.place[open_door], edge))
+    on_edge = [a[open_door][by_edge] for a in (joins.place, legs.leg, legs.forth, legs.back, joins.offset_m)]
+    limits = np.array([list(thresholds[s]) for s in services], dtype=np.int32).reshape(len(services), -1)
+    service = np.array([s for given in served for s in given], dtype=np.int32)
+    arrays = (
+        _pointers(node, ground.n), facility[order], ticks[order], _pointers(edge, n_edges), *on_edge, service_ptr,
+        service, limits,
+    )  # fmt: skip
+    return kernels.Targets(*(_frozen(a) for a in arrays))
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -200,73 +501,38 @@ def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
     return made
 
 
-def _graph(network: Network, lane: Lane) -> kernels.Graph:
-    """Forward arcs sorted by tail, then head, then cost."""
-    forward, backward = lane.ticks_uv >= 0, lane.ticks_vu >= 0
-    tail = np.concatenate([network.edge_u[forward], network.edge_v[backward]])
-    head = np.concatenate([network.edge_v[forward], network.edge_u[backward]])
-    ticks = np.concatenate([lane.ticks_uv[forward], lane.ticks_vu[backward]])
-    order = np.lexsort((ticks, head, tail))
-    indptr = _pointers(tail, network.n_nodes)
-    return kernels.Graph(_frozen(indptr), _frozen(head[order]), _frozen(ticks[order]))
-
-
-def _seeds(network: Network, legs: Legs, joins: Joins, n: int) -> kernels.Seeds:
-    """Lay out the joins of ``n`` places, in the order of the places (`Joins` holds them so)."""
-    return kernels.Seeds(
-        _frozen(_pointers(joins.place, n)),
-        _frozen(joins.edge),
-        _frozen(network.edge_u[joins.edge]),
-        _frozen(network.edge_v[joins.edge]),
-        _frozen(legs.to_u),
-        _frozen(legs.to_v),
-        _frozen(legs.leg),
-        _frozen(legs.forth),
-        _frozen(legs.back),
-        _frozen(joins.offset_m),
-    )
-
-
-def _targets(
-    network: Network, legs: Legs, facilities: Facilities, services: tuple[int, ...], thresholds: dict[int, int]
-) -> kernels.Targets:
-    """Entrances by the node and by the edge they are reached from, only of facilities that give a service searched."""
-    local = {service: ix for ix, service in enumerate(services)}
-    served = [[local[s] for s in given if s in local] for given in facilities.services]
-    service_ptr = np.concatenate([[0], np.cumsum([len(given) for given in served])]).astype(np.int64)
-    service = np.array([s for given in served for s in given], dtype=np.int32)
-    joins = facilities.joins
-    wanted = np.array([len(given) > 0 for given in served], dtype=bool)[joins.place]
-    node = np.concatenate([network.edge_u[joins.edge], network.edge_v[joins.edge]])
-    ticks = np.concatenate([legs.from_u, legs.from_v])
-    facility = np.concatenate([joins.place, joins.place])
-    keep = np.concatenate([wanted, wanted]) & (ticks >= 0)
-    node, ticks, facility = node[keep], ticks[keep], facility[keep]
-    order = np.lexsort((facility, ticks, node))
-    # An entrance on an edge that this cost may not walk is no entrance for it.
-    open_door = wanted & ((legs.forth >= 0) | (legs.back >= 0))
-    edge = joins.edge[open_door]
-    by_edge = np.lexsort((joins.place[open_door], edge))
-
-    def on_edge(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return _frozen(values[open_door][by_edge])
-
-    return kernels.Targets(
-        _frozen(_pointers(node, network.n_nodes)),
-        _frozen(facility[order]),
-        _frozen(ticks[order]),
-        _frozen(_pointers(edge, network.n_edges)),
-        on_edge(joins.place),
-        on_edge(legs.leg),
-        on_edge(legs.forth),
-        on_edge(legs.back),
-        on_edge(joins.offset_m),
-        _frozen(service_ptr),
-        _frozen(service),
-        _frozen(np.array([thresholds[s] for s in services], dtype=np.int32)),
-    )
+def _aligned(size: int, dtype: type) -> NDArray[np.generic]:
+    """Array that begins on a cache line."""
+    item = np.dtype(dtype).itemsize
+    raw = np.empty(size * item + 64, np.uint8)
+    skip = -raw.ctypes.data % 64
+    return raw[skip : skip + size * item].view(dtype)
 
 
 def _pointers(group: NDArray[np.generic], n: int) -> NDArray[np.int64]:
     """CSR pointers of ``n`` groups for members given by group number, in any order."""
     return np.concatenate([[0], np.cumsum(np.bincount(group, minlength=n))]).astype(np.int64)
+
+
+def _hilbert(x: NDArray[np.float64], y: NDArray[np.float64], bits: int = 16) -> NDArray[np.int64]:
+    """Position of points along a Hilbert curve over their square, (n,) int64 (Hilbert 1891; Skilling 2004).
+
+    The quadrant of each level is read off the top bits, and the lower bits are turned as that quadrant's curve is.
+    """
+    if len(x) == 0:
+        return np.zeros(0, dtype=np.int64)
+    west, south = x.min(), y.min()
+    size = max(x.max() - west, y.max() - south) or 1.0
+    side = (1 << bits) - 1
+    px = ((x - west) / size * side).astype(np.int64)
+    py = ((y - south) / size * side).astype(np.int64)
+    along = np.zeros(len(x), dtype=np.int64)
+    for level in range(bits - 1, -1, -1):
+        half = 1 << level
+        right, upper = (px & half) != 0, (py & half) != 0
+        along += (half * half) * np.where(right, np.where(upper, 2, 3), np.where(upper, 1, 0))
+        px, py = px & (half - 1), py & (half - 1)
+        flip = right & ~upper
+        px, py = np.where(flip, half - 1 - px, px), np.where(flip, half - 1 - py, py)
+        px, py = np.where(upper, px, py), np.where(upper, py, px)
+    return along

@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra as scipy_dijkstra
 from strategies import WALKER, worlds
 
-from lifecircle.reach.search import field, search
+from lifecircle.reach.search import Walk, field
 
 TRIES = settings(max_examples=150, deadline=None)
 
@@ -20,9 +20,14 @@ TRIES = settings(max_examples=150, deadline=None)
 def run(world, lane=None, threads=1):
     network = world.network()
     lane = lane or world.lane(network)
-    return search(
-        network, lane, world.joins(world.homes), world.facilities(), n_cells=len(world.homes),
-        thresholds=dict(enumerate(world.thresholds)), threads=threads,
+    return walk(world, network, lane, threads=threads).nearest_and_counts()
+
+
+def walk(world, network=None, lane=None, **how):
+    network = network or world.network()
+    return Walk(
+        network, lane or world.lane(network), world.joins(world.homes), world.facilities(), n_origins=len(world.homes),
+        thresholds={service: (0, limit, limit // 2) for service, limit in enumerate(world.thresholds)}, **how,
     )  # fmt: skip
 
 
@@ -76,7 +81,8 @@ def test_law_1_the_search_equals_its_twin(world):
             assert got.ticks[service, home] == least
             nearest = min((f for f, t in mine.items() if t == least), default=-1)
             assert got.nearest[service, home] == nearest
-            assert got.count[service, home] == sum(t <= threshold for t in mine.values())
+            for k, limit in enumerate((0, threshold, threshold // 2)):
+                assert got.count[service, k, home] == sum(t <= limit for t in mine.values())
 
 
 @given(worlds())

@@ -1,0 +1,178 @@
+"""The engine's products against slow twins, whatever the room of its buffers, the width of its lanes or the threads."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import bellman_ford, extent
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
+from strategies import World, worlds
+
+from lifecircle.errors import DataError
+from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes
+
+TRIES = settings(max_examples=120, deadline=None)
+HOW = [{}, {"room": 1}, {"wide": True}, {"wide": True, "room": 1}]
+
+
+def walk(world, **how):
+    network = world.network()
+    return Walk(
+        network, world.lane(network), world.joins(world.homes), world.facilities(), n_origins=len(world.homes),
+        thresholds={service: (limit,) for service, limit in enumerate(world.thresholds)}, **{"threads": 1, **how},
+    )  # fmt: skip
+
+
+def fields(world):
+    """Slow costs of every node from every home, and what the homes' joins are."""
+    network = world.network()
+    lane = world.lane(network)
+    arcs = [(u, v, uv) for u, v, _, uv, _ in world.edges if uv >= 0]
+    arcs += [(v, u, vu) for u, v, _, _, vu in world.edges if vu >= 0]
+    joins = world.joins(world.homes)
+    for home in range(len(world.homes)):
+        mine = np.flatnonzero(joins.place == home)
+        ends = ((network.edge_u, lane.homes.to_u), (network.edge_v, lane.homes.to_v))
+        seeds = [(int(end[joins.edge[k]]), int(t[k])) for k in mine for end, t in ends if t[k] >= 0]
+        placed = [(int(joins.edge[k]), float(joins.offset_m[k]), int(lane.homes.leg[k])) for k in mine]
+        yield bellman_ford(world.n, arcs, seeds, world.cutoff), placed
+
+
+@pytest.mark.parametrize("how", HOW)
+@given(world=worlds())
+@TRIES
+def test_r_equals_its_twin(how, world):
+    got = walk(world, **how).extent()
+    assert got.unit == ("cm" if any(uv != vu for *_, uv, vu in world.edges) else "ticks")
+    for home, (ticks, joins) in enumerate(fields(world)):
+        assert (got.nodes[home], got.street[home]) == extent(world.edges, ticks, joins, world.cutoff)
+
+
+@given(world=worlds(directed=False))
+@TRIES
+def test_r_on_symmetric_worlds(world):
+    got = walk(world).extent()
+    assert got.unit == "ticks"
+    for home, (ticks, joins) in enumerate(fields(world)):
+        assert (got.nodes[home], got.street[home]) == extent(world.edges, ticks, joins, world.cutoff)
+
+
+@pytest.mark.parametrize("how", HOW)
+@given(world=worlds())
+@TRIES
+def test_m_holds_every_pair_once_sorted(how, world):
+    made = walk(world, **how)
+    pairs, reach = made.pairs(), made.nearest_and_counts()
+    assert len(pairs.ptr) == len(world.homes) + 1
+    for home in range(len(world.homes)):
+        part = slice(pairs.ptr[home], pairs.ptr[home + 1])
+        ticks, facility = pairs.ticks[part].tolist(), pairs.facility[part].tolist()
+        assert list(zip(ticks, facility, strict=True)) == sorted(zip(ticks, facility, strict=True))
+        assert len(set(facility)) == len(facility)
+        for service in range(len(world.thresholds)):
+            mine = [(t, f) for t, f in zip(ticks, facility, strict=True) if service in world.doors[f][0]]
+            nearest = min(mine, default=(math.inf, -1))
+            assert (reach.ticks[service, home], reach.nearest[service, home]) == nearest
+            assert reach.count[service, 0, home] == sum(t <= world.thresholds[service] for t, _ in mine)
+
+
+@pytest.mark.parametrize("how", [*HOW, {"threads": 3}])
+@given(world=worlds())
+@settings(max_examples=60, deadline=None)
+def test_n_and_c_are_the_same_however_they_are_made(how, world):
+    one, other = walk(world).nearest_and_counts(), walk(world, **how).nearest_and_counts()
+    assert (one.ticks == other.ticks).all()
+    assert (one.nearest == other.nearest).all()
+    assert (one.count == other.count).all()
+
+
+@given(world=worlds(), copies=st.integers(0, 60))
+@settings(max_examples=40, deadline=None)
+def test_any_number_of_origins(world, copies):
+    one = walk(world).nearest_and_counts()
+    many = walk(dataclasses.replace(world, homes=world.homes * copies)).nearest_and_counts()
+    assert (many.ticks == np.tile(one.ticks, copies)).all()
+    assert (many.count == np.tile(one.count, copies)).all()
+    street = walk(dataclasses.replace(world, homes=world.homes * copies)).extent().street
+    assert (street == np.tile(walk(world).extent().street, copies)).all()
+
+
+def grid(side, rng, dead_ends):
+    """Town of side x side crossings with odd lengths, and dead ends; coordinates and edges."""
+    number = np.arange(side * side).reshape(side, side)
+    u = np.concatenate([number[:, :-1].ravel(), number[:-1].ravel()])
+    v = np.concatenate([number[:, 1:].ravel(), number[1:].ravel()])
+    u = np.concatenate([u, rng.integers(0, side * side, dead_ends)])
+    v = np.concatenate([v, side * side + np.arange(dead_ends)])
+    x, y = np.divmod(np.arange(side * side), side)
+    at = u[-dead_ends:]
+    return np.concatenate([x, x[at] + 0.3]) * 1.0, np.concatenate([y, y[at] + 0.3]) * 1.0, u, v
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "directed"), [(900, False), (3000, True), (40_000, False), (70_000, True), (70_000, False)]
+)
+@pytest.mark.parametrize("room", [3, 4096])
+def test_every_node_of_a_town_equals_scipy(cutoff, directed, room):
+    rng = np.random.default_rng(5)
+    x, y, u, v = grid(13, rng, 60)
+    scale = max(1, cutoff // 900)
+    forth = rng.integers(1, 300, len(u)).astype(np.int32) * scale
+    back = rng.integers(1, 300, len(u)).astype(np.int32) * scale if directed else forth
+    length = forth / 32.0
+    ground = Ground(x, y, u, v, forth, back, length)
+    got = extent_of_nodes(ground, cutoff, threads=2, room=room)
+    n = len(x)
+    graph = csr_matrix((n, n))
+    for tail, head, cost in ((u, v, forth), (v, u, back)):
+        graph = graph + csr_matrix((cost.astype(float), (tail, head)), shape=(n, n))
+    truth = dijkstra(graph, limit=cutoff)
+    assert (got.nodes == (truth <= cutoff).sum(axis=1)).all()
+    edges = list(zip(u.tolist(), v.tolist(), length.tolist(), forth.tolist(), back.tolist(), strict=True))
+    for node in range(0, n, 7):
+        assert (
+            got.street[node] == extent(edges, [int(t) if t <= cutoff else math.inf for t in truth[node]], [], cutoff)[1]
+        )
+
+
+def test_the_width_of_lanes_follows_the_cutoff():
+    short = Ground(np.zeros(2), np.zeros(2), [0], [1], *[np.array([9], np.int32)] * 2, np.ones(1))
+    long = Ground(np.zeros(2), np.zeros(2), [0], [1], *[np.array([99_999], np.int32)] * 2, np.ones(1))
+    assert [short.lanes_for(c) for c in (32_766, 32_767, NARROW)] == [np.uint16] * 3
+    assert short.lanes_for(NARROW + 1) == np.uint32
+    assert [long.lanes_for(c) for c in (32_766, 32_767)] == [np.uint16, np.uint32]
+    with pytest.raises(DataError, match="largest"):
+        short.lanes_for(1 << 30)
+
+
+def test_more_nodes_than_narrow_lanes_can_count_are_counted_in_wide_ones():
+    n = 70_000
+    star = np.arange(1, n)
+    cost = np.ones(n - 1, np.int32)
+    ground = Ground(np.zeros(n), np.arange(n) * 1.0, np.zeros(n - 1, np.int64), star, cost, cost, np.ones(n - 1))
+    got = extent_of_nodes(ground, 1, threads=1)
+    assert got.nodes[0] == n
+    assert got.street[0] == n - 1
+    assert (got.nodes[1:] == 2).all()
+
+
+def test_too_many_pairs_are_said_before_they_are_stored():
+    world = World(2, [(0, 1, 10.0, 320, 320)], [[(0, 0.5, 0.0)]] * 5, [((0,), [(0, 0.2, 0.0)])] * 4, 1000, [10])
+    made = walk(world)
+    assert len(made.pairs(most=20).ticks) == 20
+    with pytest.raises(DataError, match="20 pairs"):
+        made.pairs(most=19)
+
+
+def test_no_edges_no_doors_no_homes():
+    empty = Ground(np.zeros(3), np.zeros(3), *[np.zeros(0, np.int64)] * 2, *[np.zeros(0, np.int32)] * 2, np.zeros(0))
+    got = extent_of_nodes(empty, 100)
+    assert got.nodes.tolist() == [1, 1, 1]
+    assert got.street.tolist() == [0, 0, 0]
+    world = World(2, [(0, 1, 10.0, 320, 320)], [], [], 1000, [10])
+    assert walk(world).nearest_and_counts().ticks.shape == (1, 0)
+    assert walk(world).pairs().ptr.tolist() == [0]
