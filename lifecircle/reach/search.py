@@ -94,13 +94,19 @@ class Ground:
             *(_frozen(a) for a in (start, leaves, head[order], out[order], back[order], length[order]))
         )
 
-    def lanes_for(self, cutoff: int) -> type[np.uint16] | type[np.uint32]:
-        """Narrowest lanes that hold every cost up to a cutoff, sums of two remainders of it included."""
+    def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
+        """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.
+
+        Raises
+        ------
+        DataError
+            The cutoff is beyond what any lane holds.
+        """
         if cutoff > WIDEST:
             raise DataError(f"the cutoff of {cutoff / TICKS:g} is beyond the largest there is, {WIDEST / TICKS:g}")
-        half = (NARROW - 1) // 2
-        longest = int(self.uv[self.uv < kernels.FAR].max(initial=0))
-        return np.uint16 if cutoff <= half or (cutoff <= NARROW and longest <= NARROW) else np.uint32
+        # Of an edge min(w, two remainders) is reached: where the remainders may be cut at 65,535, w must be shorter.
+        longest = int(self.uv[self.uv < kernels.FAR].max(initial=0)) if streets else 0
+        return np.uint16 if cutoff <= NARROW // 2 or (cutoff <= NARROW and longest <= NARROW) else np.uint32
 
     def seeds(self, joins: Joins, legs: Legs, n_origins: int) -> kernels.Seeds:
         """Lay out the joins of places (in the order of the places, as `Joins` holds them)."""
@@ -398,7 +404,11 @@ def _run(  # noqa: PLR0913
     n = len(seeds.ptr) - 1
     threads = threads or os.cpu_count() or 1
     # A lane also names facilities, so they must fit it.
-    lanes = np.uint32 if wide or len(targets.service_ptr) > NARROW else ground.lanes_for(cutoff)
+    lanes = (
+        np.uint32
+        if wide or len(targets.service_ptr) > NARROW
+        else ground.lanes_for(cutoff, streets=product == "streets")
+    )
     desks = _Desks(ground, targets, cutoff, lanes, room)
     broad = _Desks(ground, targets, cutoff, np.uint32, room)
     if product == "streets" and ground.directed:

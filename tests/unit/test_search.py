@@ -142,11 +142,25 @@ def test_every_node_of_a_town_equals_scipy(cutoff, directed, room):
 def test_the_width_of_lanes_follows_the_cutoff():
     short = Ground(np.zeros(2), np.zeros(2), [0], [1], *[np.array([9], np.int32)] * 2, np.ones(1))
     long = Ground(np.zeros(2), np.zeros(2), [0], [1], *[np.array([99_999], np.int32)] * 2, np.ones(1))
-    assert [short.lanes_for(c) for c in (32_766, 32_767, NARROW)] == [np.uint16] * 3
-    assert short.lanes_for(NARROW + 1) == np.uint32
-    assert [long.lanes_for(c) for c in (32_766, 32_767)] == [np.uint16, np.uint32]
+    assert [short.lanes_for(c, streets=True) for c in (32_767, 32_768, NARROW)] == [np.uint16] * 3
+    assert short.lanes_for(NARROW + 1, streets=False) == np.uint32
+    assert [long.lanes_for(c, streets=True) for c in (32_767, 32_768)] == [np.uint16, np.uint32]
+    assert long.lanes_for(NARROW, streets=False) == np.uint16
     with pytest.raises(DataError, match="largest"):
-        short.lanes_for(1 << 30)
+        short.lanes_for(1 << 30, streets=False)
+
+
+@pytest.mark.parametrize("cutoff", [32_767, 32_768, 65_534, 65_535])
+def test_long_edges_at_the_edge_of_narrow_lanes(cutoff):
+    cost = np.array([70_000, 65_534, 65_535, 9], np.int32)
+    u, v = np.array([0, 1, 2, 3]), np.array([1, 2, 3, 4])
+    ground = Ground(np.arange(5) * 1.0, np.zeros(5), u, v, cost, cost, cost / 32.0)
+    edges = list(zip(u.tolist(), v.tolist(), (cost / 32).tolist(), cost.tolist(), cost.tolist(), strict=True))
+    arcs = [(a, b, c) for a, b, _, c, _ in edges] + [(b, a, c) for a, b, _, c, _ in edges]
+    got = extent_of_nodes(ground, cutoff)
+    for node in range(5):
+        truth = extent(edges, bellman_ford(5, arcs, [(node, 0)], cutoff), [], cutoff)
+        assert (got.nodes[node], got.street[node]) == truth
 
 
 def test_more_nodes_than_narrow_lanes_can_count_are_counted_in_wide_ones():
