@@ -179,3 +179,15 @@ def test_arrays_are_read_only(tmp_path):
     network = network_of(sketch, tmp_path)
     with pytest.raises(ValueError, match="read-only"):
         network.length_m[0] = 1
+
+
+@pytest.mark.parametrize("suffix", [".osm.pbf", ".osm", ".osm.gz", ".osm.bz2"])
+def test_every_format_of_an_extract_gives_the_same_network(tmp_path, suffix):
+    sketch = Drawing()
+    sketch.way((0, 0), (50, 0), (100, 0), highway="residential", name="环湖西三路")
+    sketch.way((50, 0), (50, 80), highway="footway")
+    data = read_osm(sketch.write(tmp_path / f"map{suffix}"), BOX)
+    network = Network.from_osm(data.ways, data.way_nodes, Region.from_bbox(BOX, name="drawn"))
+    assert sorted(network.edge_id) == ["1:0", "1:1", "2:0"]
+    assert data.ways["tags"][0]["name"] == "环湖西三路"
+    assert data.timestamp.startswith("2024-06-01")
