@@ -29,7 +29,8 @@ _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
 )
 _STREETS = frozenset(["residential", "unclassified", "living_street", "road", "service", "pedestrian"])
-_WIDTH, _HEIGHT = 1100, 1400  # pixels of the overview picture, at most
+_WIDTH = 1100  # pixels of the overview picture
+_TALLEST = 0.8  # its height, as a share of its width, at most
 _UNMET = ((0, "#0b5f59"), (1, "#fce3a6"), (2, "#f0a04b"), (4, "#c2571a"), (6, "#6e230b"))
 _NOT_JUDGED = "#9a9a9a"
 
@@ -347,7 +348,7 @@ h1{margin:0;font-size:1.9rem;line-height:1.2}h2{margin:2rem 0 .6rem;font-size:1.
 th,td{padding:.3rem .55rem;border-bottom:1px solid #d8dddb;text-align:left;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}small{color:#4d585c}
 .bar{display:block;height:.35rem;background:#e3e7e5;margin-top:.15rem;min-width:4rem}.bar i{display:block;height:100%;background:#0b5f59}
-figure{margin:1rem 0}figure svg{width:100%;height:auto;max-height:46rem;border:1px solid #d8dddb;background:#fbfbf9}
+figure{margin:1rem 0}figure svg{width:100%;height:auto;border:1px solid #d8dddb;background:#fbfbf9}
 .key span{display:inline-block;margin-right:1rem;white-space:nowrap}.key i{display:inline-block;width:1rem;height:1rem;margin-right:.35rem;vertical-align:-.15rem;border:1px solid #777}
 footer{margin-top:2.5rem;border-top:1px solid #d8dddb;color:#4d585c;font-size:.85rem}
 @media print{main{max-width:none;padding:0}.links{display:none}section,figure{break-inside:avoid-page}}
@@ -494,7 +495,9 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
     """Picture of the number of unmet needs: pixels in the metre CRS, with outlines drawn over them."""
     cells, region = coverage.cells, coverage.cells.region
     west, south, east, north = region.project(region.boundary).bounds
-    scale = max((east - west) / _WIDTH, (north - south) / _HEIGHT)
+    widen = max(0.0, (north - south) / _TALLEST - (east - west)) / 2  # a tall region in a wide frame, not in a void
+    west, east = west - widen, east + widen
+    scale = (east - west) / _WIDTH
     width, height = (max(1, int(np.ceil(size / scale))) for size in (east - west, north - south))
     x = west + (np.arange(width) + 0.5) * scale
     y = north - (np.arange(height) + 0.5) * scale
@@ -542,7 +545,7 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
         + "L".join(f"{(px - west) / scale:.1f} {(north - py) / scale:.1f}" for px, py in shapely.get_coordinates(line))
         for line in lines
     )
-    window = shapely.box(*region.boundary.bounds)
+    window = region.unproject(shapely.segmentize(shapely.box(west, south, east, north), (east - west) / 16))
     wet = [shapely.intersection(shape if shape.is_valid else shape.buffer(0), window) for shape in water]
     wet_path = "".join(path(shape) for shape in wet if not shape.is_empty)
     zones = "".join(
