@@ -370,12 +370,11 @@ class Found(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _enqueue(queue, size, node, ticks, shift):
-    """Put a node into the bucket of its cost; the caller has made room."""
-    bucket = ticks >> shift
-    queue.item[size] = node
-    queue.next[size] = queue.bucket[bucket]
-    queue.bucket[bucket] = size
+def _enqueue(buckets, items, following, size, node, bucket):
+    """Put a node into a bucket; the caller has made room."""
+    items[size] = node
+    following[size] = buckets[bucket]
+    buckets[bucket] = size
     return size + 1
 
 
@@ -408,7 +407,7 @@ def discover(graph, seeds, first, last, cutoff, shift, queue):
                     return -MORE_ITEMS
                 queue.place[node] = base + _UNSEEN
                 queue.dist[node] = ticks
-                queued = _enqueue(queue, queued, node, ticks, shift)
+                queued = _enqueue(queue.bucket, queue.item, queue.next, queued, node, ticks >> shift)
     for bucket in range(n_buckets):
         item = queue.bucket[bucket]
         while item >= 0:
@@ -436,7 +435,7 @@ def discover(graph, seeds, first, last, cutoff, shift, queue):
                         if queued >= room_items:
                             return -MORE_ITEMS
                         queue.dist[head] = ticks
-                        queued = _enqueue(queue, queued, head, ticks, shift)
+                        queued = _enqueue(queue.bucket, queue.item, queue.next, queued, head, ticks >> shift)
             item = queue.bucket[bucket]
     return found
 
@@ -481,14 +480,14 @@ def localise(graph, n_nodes, top, queue, piece):
 
 
 @njit(nogil=True, cache=True)
-def _slot(doors, facility, base, known):
+def _slot(slots, known_facilities, first_door, facility, base, known):
     """Local number of a facility, a new one if it was not seen in this batch; the caller has made room."""
-    slot = doors.slot[facility] - base
-    if slot < 0 or slot >= known or doors.known[slot] != facility:
+    slot = slots[facility] - base
+    if slot < 0 or slot >= known or known_facilities[slot] != facility:
         slot = known
-        doors.slot[facility] = base + known
-        doors.known[known] = facility
-        doors.first_door[known] = -1
+        slots[facility] = base + known
+        known_facilities[known] = facility
+        first_door[known] = -1
         known += 1
     return slot, known
 
@@ -519,7 +518,7 @@ def find_doors(graph, seeds, targets, first, last, n_nodes, cutoff, queue, doors
                         return MORE_DOORS, 0
                     if known >= room_known:
                         return MORE_FACILITIES, 0
-                    slot, known = _slot(doors, targets.facility[k], base, known)
+                    slot, known = _slot(doors.slot, doors.known, doors.first_door, targets.facility[k], base, known)
                     doors.door_i[listed] = i
                     doors.door_ticks[listed] = ticks
                     doors.door_next[listed] = doors.first_door[slot]
@@ -531,22 +530,8 @@ def find_doors(graph, seeds, targets, first, last, n_nodes, cutoff, queue, doors
             for k in range(targets.edge_ptr[edge], targets.edge_ptr[edge + 1]):
                 if known >= room_known:
                     return MORE_FACILITIES, 0
-                _, known = _slot(doors, targets.edge_facility[k], base, known)
+                _, known = _slot(doors.slot, doors.known, doors.first_door, targets.edge_facility[k], base, known)
     return DONE, known
-
-
-@njit(nogil=True, cache=True)
-def _direct(seeds, targets, join, k):
-    """Ticks along the edge that a home's join and an entrance share; -1 where that direction is closed."""
-    if targets.edge_y[k] >= seeds.x[join]:
-        if seeds.forth[join] < 0:
-            return np.int64(-1)
-        between = targets.edge_forth[k] - seeds.forth[join]
-    else:
-        if seeds.back[join] < 0:
-            return np.int64(-1)
-        between = seeds.back[join] - targets.edge_back[k]
-    return np.int64(seeds.leg[join]) + between + targets.edge_leg[k]
 
 
 @njit(nogil=True, cache=True)
@@ -718,8 +703,13 @@ def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last,
             if edge < 0:
                 continue
             for k in range(targets.edge_ptr[edge], targets.edge_ptr[edge + 1]):
-                ticks = _direct(seeds, targets, join, k)
-                if 0 <= ticks <= cutoff:
+                # Along the edge that home and entrance share, where that direction is open.
+                if targets.edge_y[k] >= seeds.x[join]:
+                    open_way, between = seeds.forth[join] >= 0, targets.edge_forth[k] - seeds.forth[join]
+                else:
+                    open_way, between = seeds.back[join] >= 0, seeds.back[join] - targets.edge_back[k]
+                ticks = np.int64(seeds.leg[join]) + between + targets.edge_leg[k]
+                if open_way and ticks <= cutoff:
                     if direct >= doors.direct_lane.shape[0]:
                         return MORE_DOORS
                     slot = doors.slot[targets.edge_facility[k]] - base
