@@ -357,7 +357,7 @@ def _study(what: str | None, **keys: Any) -> "Study":
             )
         said.setdefault("name", _stem(Path(said["osm"])))
         return Study.from_keys(said)
-    study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what)
+    study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what, keys=said)
     return study.changed(**said)
 
 

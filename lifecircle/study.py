@@ -126,8 +126,13 @@ class Study:
         return cls._with_paths(check_toml(StudyFile, text, origin=str(path)), path.resolve().parent)
 
     @classmethod
-    def from_region(cls, name: str) -> "Study":
-        """Take an embedded region by name.
+    def from_region(cls, name: str, *, keys: dict[str, Any] | None = None) -> "Study":
+        """Take a region by name.
+
+        Parameters
+        ----------
+        keys : dict, optional
+            What a region that carries no data of its own needs besides its name: ``osm`` and a boundary or box.
 
         Raises
         ------
@@ -137,6 +142,8 @@ class Study:
             The region carries no data of its own, or this installation does not hold it.
         """
         preset = load_preset(RegionPreset, name, folder="regions", what="region")
+        if preset.study is None and keys and "osm" in keys:
+            return cls.from_keys({"name": preset.name, "title": preset.title, "title_zh": preset.title_zh} | keys)
         if preset.study is None:
             raise DataError(f"the region {preset.name!r} carries no data of its own; it needs {preset.needs}")
         for root in (Path(__file__).resolve().parents[1] / "data", Path.cwd() / "data"):

@@ -102,6 +102,16 @@ def test_options_change_what_the_study_says(capfd, tmp_path):
     assert list(json.loads(out)["zones"]) == ["all"]
 
 
+def test_a_region_without_data_takes_an_extract(capfd, tmp_path):
+    study = town.draw(tmp_path)
+    box = ",".join(f"{v:.5f}" for v in (*lonlat(-100, -200), *lonlat(900, 700)))
+    inputs = ("--osm", tmp_path / "town.osm.pbf", "--population", tmp_path / "people.tif", f"--bbox={box}")
+    options = ("--standard", tmp_path / "golden.toml", "--out", tmp_path / "out", "--json")
+    code, out, err = call(capfd, "run", "lingang", *inputs, *options)
+    assert (code, study.exists()) == (0, True), err
+    assert json.loads(out)["title"] == "Lingang industry-city zone, Shanghai"
+
+
 def test_negative_longitudes_as_typed(capfd, tmp_path):
     sketch = Drawing()
     sketch.way((0, 0), (100, 0), highway="footway")
