@@ -1,6 +1,8 @@
 """Who walks: a speed, the ways allowed, and from them an integer cost for every arc of the network."""
 
 import tomllib
+from collections.abc import Iterable
+from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -75,6 +77,12 @@ class Profile(BaseModel):
         """
         return load_preset(cls, name, folder="profiles", what="profile")
 
+    def _repr_html_(self) -> str:
+        speed = f"{self.level_speed:g} m/s" if self.speed_mps else "metres"
+        source = self.speed_mps.source if self.speed_mps else ""
+        row = (self.name, f"{self.title} · {self.title_zh}", speed, "yes" if self.steps else "no", self.slope, source)
+        return html_table(("profile", "title", "speed", "steps", "slope", "source"), [row])
+
     @property
     def level_speed(self) -> float:
         """Units of length a unit of cost buys on the flat: m/s for a time profile, 1 for metres."""
@@ -109,6 +117,13 @@ class Profile(BaseModel):
                 speed = speed * np.exp(-3.5 * (np.abs(level + 0.05) - 0.05))
             cost = cost / speed
         return np.floor(cost * TICKS + 0.5).astype(np.int32)
+
+
+def html_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Write an HTML table; every cell is text, whatever it holds."""
+    top = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"
 
 
 def preset_names(folder: str) -> list[str]:

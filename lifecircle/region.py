@@ -3,8 +3,9 @@
 import json
 import math
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyproj
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lifecircle.errors import CrsError, DataError
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 WGS84 = pyproj.CRS.from_epsg(4326)
 GEOD = pyproj.Geod(ellps="WGS84")
@@ -191,8 +195,23 @@ class Region:
         """Geodesic area of the boundary, m²."""
         return geodesic_area(self.boundary)
 
+    def to_geodataframe(self) -> "gpd.GeoDataFrame":
+        """One row per zone and overlay in lon/lat: ``zone, name, name_zh, kind, geometry``."""
+        import geopandas as gpd
+
+        rows = [("zone", zone) for zone in self.zones] + [("overlay", zone) for zone in self.overlays]
+        return gpd.GeoDataFrame(
+            {
+                "zone": [zone.key for _, zone in rows],
+                "name": [zone.name for _, zone in rows],
+                "name_zh": [zone.name_zh for _, zone in rows],
+                "kind": [kind for kind, _ in rows],
+            },
+            geometry=[zone.geometry for _, zone in rows],
+            crs=WGS84,
+        )
+
     def _repr_html_(self) -> str:
-        from html import escape
 
         rows = "".join(
             f"<tr><td>{escape(zone.name)}</td><td>{escape(zone.name_zh)}</td><td>{kind}</td>"

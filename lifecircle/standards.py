@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lifecircle.errors import StandardError, did_you_mean
-from lifecircle.profiles import Profile, Status, load_preset
+from lifecircle.profiles import Profile, Status, html_table, load_preset
 
 _TAKEN = frozenset({"all", "met", "buildings", "residential", "area", "access", "entrances", "region"})
 ANY = "*"
@@ -139,6 +139,20 @@ class Standard(BaseModel):
     def serves(self, tags: dict[str, str]) -> list[str]:
         """Service keys an OSM object with these tags gives, in the standard's order."""
         return [key for key, service in self.services.items() if any(rule.fits(tags) for rule in service.tags)]
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                key,
+                f"{s.title} · {s.title_zh}",
+                f"{s.threshold.value:g}",
+                s.profile,
+                s.threshold.status,
+                s.threshold.source,
+            )
+            for key, s in self.services.items()
+        ]
+        return html_table(("service", "title", "threshold", "profile", "status", "source"), rows)
 
     @property
     def tag_keys(self) -> set[str]:

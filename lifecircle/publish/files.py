@@ -135,7 +135,11 @@ def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, about: About) -> 
         frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd", schema_version="1.1.0")
     access_frame(coverage).to_parquet(folder / "access.parquet", index=False, compression="zstd")
     scorecard_frame(coverage).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
-    _write_gpkg(folder / "lifecircle.gpkg", frames | {"zones": zones_frame(coverage)}, about)
+    _write_gpkg(
+        folder / "lifecircle.gpkg",
+        frames | {"zones": coverage.cells.region.to_geodataframe().to_crs(coverage.cells.region.crs)},
+        about,
+    )
     write_raster(folder / "coverage.tif", coverage, about)
 
 
@@ -207,24 +211,6 @@ def network_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
         frame.insert(4, f"ticks_uv_{name}", nullable(lane.ticks_uv, lane.ticks_uv < 0))
         frame.insert(5, f"ticks_vu_{name}", nullable(lane.ticks_vu, lane.ticks_vu < 0))
     return frame
-
-
-def zones_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
-    """Zones and overlays as outlines in the metre CRS: ``zone, name, name_zh, kind, geometry``."""
-    import geopandas as gpd
-
-    region = coverage.cells.region
-    rows = [("zone", zone) for zone in region.zones] + [("overlay", zone) for zone in region.overlays]
-    return gpd.GeoDataFrame(
-        {
-            "zone": [zone.key for _, zone in rows],
-            "name": [zone.name for _, zone in rows],
-            "name_zh": [zone.name_zh for _, zone in rows],
-            "kind": [kind for kind, _ in rows],
-        },
-        geometry=list(region.project(np.array([zone.geometry for _, zone in rows], dtype=object))),
-        crs=region.crs,
-    )
 
 
 def scorecard_frame(coverage: Coverage) -> pd.DataFrame:

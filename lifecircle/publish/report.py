@@ -76,7 +76,7 @@ class About:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Page:
     """An HTML page that shows itself in a notebook."""
 

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 
 import pytest
+import town
 
 import lifecircle
 
@@ -30,3 +31,17 @@ def test_every_public_name_resolves_and_is_documented():
     assert lifecircle.__version__
     with pytest.raises(AttributeError):
         lifecircle.nothing  # noqa: B018
+
+
+def test_every_noun_shows_itself_in_a_notebook(tmp_path):
+    result = lifecircle.Study.from_toml(town.draw(tmp_path)).run()
+    prepared = result.prepared
+    nouns = [
+        result, result.study, result.coverage, result.gaps, result.map("gaps"), prepared.region, prepared.standard,
+        prepared.network, prepared.facilities, prepared.cells, *prepared.profiles.values(),
+    ]  # fmt: skip
+    for noun in nouns:
+        assert "<" in noun._repr_html_()
+        assert len(repr(noun)) < 10_000
+    for noun in (result.coverage, result.gaps, prepared.region, prepared.network, prepared.facilities, prepared.cells):
+        assert len(noun.to_geodataframe().columns) > 3
