@@ -284,3 +284,15 @@ def test_an_extract_without_dates_is_of_no_year(place, tmp_path):
     (tmp_path / "map.osm").write_text(text)
     box = (*drawn.lonlat(-500, -500), *drawn.lonlat(500, 500))
     assert read_osm(tmp_path / "map.osm", box).timestamp == ""
+
+
+def test_a_run_that_fails_after_a_cut_off_exchange_leaves_the_old_results(place, monkeypatch):
+    before = snapshot(place / "out")
+    (place / "out").rename(place / ".out.previous")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_json", full)
+    assert command("run", place / "study.toml", "--out", place / "out") == SOURCE
+    assert snapshot(place / "out") == before
