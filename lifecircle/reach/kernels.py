@@ -1,10 +1,12 @@
 """Numba kernels. Only ``reach/search.py`` calls them, and it alone knows how their arrays are made.
 
-The engine walks from many origins at once. Origins that are neighbours on a Hilbert curve reach nearly the same nodes,
-so one search finds the union of what a batch of them reaches (`discover`), that piece of the network is copied into
-small flat lists (`localise`), and a matrix ``D[node][lane]`` holds the cost of every node from each origin, one
-origin a lane. Sweeping the list of edges forth and back, relaxing all lanes of an edge by a few vector instructions,
-until nothing changes, is Bellman and Ford's method in an order that makes it short: exact, whatever the order was.
+The engine walks from many origins at once, over a contracted network: a core, and pockets that hang on it
+(``contraction.py``). Origins that are neighbours on a Hilbert curve reach nearly the same nodes, so one search, over the
+core alone, finds all that a batch of them reaches (`discover`), and that piece is copied into small flat lists
+(`localise`). A matrix ``D[row][lane]`` holds the cost of every node from each origin, one origin a lane. The origins'
+own pockets are climbed and the pockets reached descended in one pass each over the lists, relaxing all lanes of an arc
+by a few vector instructions; the core between is swept forth and back until nothing changes, which is Bellman and
+Ford's method in an order that makes it short (`spread_from`). Exact, whatever the order was.
 
 Costs are whole ticks. Lanes hold them as uint16 up to a cutoff of 65,534 ticks and as uint32 beyond; adds saturate,
 so a cost that does not fit is beyond the cutoff and not wrapped. Every buffer's room is checked before it is filled:
@@ -14,230 +16,35 @@ a kernel that runs out says which, and is called again with more.
 from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
 from numba import njit
-from numba.core import cgutils, types
-from numba.extending import intrinsic, models, register_model
+
+from lifecircle.reach.contraction import FAR, TITLE
+from lifecircle.reach.lanes import (
+    ROW_BYTES, add, differ, either, least, load, minus, nearer, plus, some, spread, store, within,
+)  # fmt: skip
 
 UNREACHED = np.int32(2_147_483_647)
-FAR = np.int32(1 << 30)
-"""Cost of a direction nobody may walk."""
 
-ROW_BYTES = 128
-"""Lanes of one node: 64 of uint16 or 32 of uint32, two cache lines."""
-
-BATCH = 128
+BATCH = 192
 """Origins that share one search for the union of what they reach."""
 
 # Why a kernel stopped early.
-DONE, MORE_ITEMS, MORE_NODES, MORE_PAIRS, MORE_PENDANTS, MORE_DOORS, MORE_FACILITIES, WIDER = range(8)
+DONE, MORE_ITEMS, MORE_ROWS, MORE_ARCS, MORE_STREETS, MORE_PENDANTS, MORE_DOORS, MORE_FACILITIES, WIDER = range(9)
 
 _UNSEEN = np.int64(1) << 31
 _STRIDE = np.int64(1) << 32
 _LOW = np.int64(0xFFFFFFFF)
-
-
-# ---------------------------------------------------------------------------------------------------- vectors
-
-
-class Lanes(types.Type):
-    """A row of lanes held in registers: <64 x i16> or <32 x i32>, unsigned."""
-
-    def __init__(self, bits):
-        self.bits, self.count = bits, ROW_BYTES * 8 // bits
-        self.vector = ir.VectorType(ir.IntType(bits), self.count)
-        super().__init__(name=f"Lanes{self.count}x{bits}")
-
-
-@register_model(Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager, lanes):
-        super().__init__(manager, lanes, lanes.vector)
-
-
-def _row(context, builder, array_type, array, index, index_type):
-    """Address of a row of a flat array of uint16 or uint32."""
-    lanes = Lanes(array_type.dtype.bitwidth)
-    number = context.cast(builder, index, index_type, types.int64)
-    start = cgutils.create_struct_proxy(array_type)(context, builder, array).data
-    place = builder.gep(start, [builder.mul(number, ir.Constant(ir.IntType(64), lanes.count))])
-    return builder.bitcast(place, lanes.vector.as_pointer())
-
-
-@intrinsic
-def load(typing, array, row):  # noqa: ARG001
-    """Row of lanes ``array[row * count : (row + 1) * count]``."""
-    lanes = Lanes(array.dtype.bitwidth)
-
-    def generate(context, builder, signature, arguments):
-        found = builder.load(_row(context, builder, signature.args[0], *arguments, signature.args[1]))
-        found.align = lanes.bits // 8
-        return found
-
-    return lanes(array, row), generate
-
-
-@intrinsic
-def store(typing, array, row, value):  # noqa: ARG001
-    """Write a row of lanes."""
-
-    def generate(context, builder, signature, arguments):
-        place = _row(context, builder, signature.args[0], arguments[0], arguments[1], signature.args[1])
-        written = builder.store(arguments[2], place)
-        written.align = signature.args[2].bits // 8
-        return context.get_dummy_value()
-
-    return types.void(array, row, value), generate
-
-
-@intrinsic
-def spread(typing, like, value):  # noqa: ARG001
-    """Put one number into every lane, as wide as the elements of ``like``."""
-    lanes = Lanes(like.dtype.bitwidth)
-
-    def generate(context, builder, signature, arguments):
-        number = context.cast(builder, arguments[1], signature.args[1], types.int64)
-        number = builder.trunc(number, ir.IntType(lanes.bits))
-        blank = ir.Constant(lanes.vector, ir.Undefined)
-        first = builder.insert_element(blank, number, ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), lanes.count), [0] * lanes.count)
-        return builder.shuffle_vector(first, blank, everywhere)
-
-    return lanes(like, value), generate
-
-
-def _lanewise(make):
-    """Make an operation of two rows."""
-
-    @intrinsic
-    def operation(typing, a, b):  # noqa: ARG001
-        def generate(context, builder, signature, arguments):  # noqa: ARG001
-            return make(builder, signature.args[0], *arguments)
-
-        return a(a, b), generate
-
-    return operation
-
-
-def _saturating(name):
-    def make(builder, lanes, a, b):
-        kind = ir.FunctionType(lanes.vector, [lanes.vector, lanes.vector])
-        full = f"llvm.{name}.sat.v{lanes.count}i{lanes.bits}"
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), [a, b])
-
-    return make
-
-
-add = _lanewise(lambda builder, _, a, b: builder.add(a, b))
-either = _lanewise(lambda builder, _, a, b: builder.or_(a, b))
-differ = _lanewise(lambda builder, _, a, b: builder.xor(a, b))
-least = _lanewise(lambda builder, _, a, b: builder.select(builder.icmp_unsigned("<", a, b), a, b))
-within = _lanewise(lambda builder, lanes, a, b: builder.zext(builder.icmp_unsigned("<=", a, b), lanes.vector))
-plus = _lanewise(_saturating("uadd"))
-minus = _lanewise(_saturating("usub"))
-
-
-@intrinsic
-def nearer(typing, a, b, mine, theirs):  # noqa: ARG001
-    """Lane by lane: ``mine`` where a < b, ``theirs`` where a > b, the lower of both where they are equal."""
-
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        a, b, mine, theirs = arguments
-        lower = builder.select(builder.icmp_unsigned("<", mine, theirs), mine, theirs)
-        tied = builder.select(builder.icmp_unsigned("==", a, b), lower, theirs)
-        return builder.select(builder.icmp_unsigned("<", a, b), mine, tied)
-
-    return a(a, a, a, a), generate
-
-
-@intrinsic
-def some(typing, a):  # noqa: ARG001
-    """Say whether any lane is not zero."""
-
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        words = ir.VectorType(ir.IntType(64), ROW_BYTES // 8)
-        kind = ir.FunctionType(ir.IntType(64), [words])
-        reduce = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.or.v{ROW_BYTES // 8}i64")
-        joined = builder.call(reduce, [builder.bitcast(arguments[0], words)])
-        return builder.icmp_unsigned("!=", joined, ir.Constant(ir.IntType(64), 0))
-
-    return types.boolean(a), generate
-
-
-class Sums(types.Type):
-    """A row of sums held in registers: as many lanes, 32 bits each."""
-
-    def __init__(self, count):
-        self.count, self.vector = count, ir.VectorType(ir.IntType(32), count)
-        super().__init__(name=f"Sums{count}")
-
-
-@register_model(Sums)
-class _SumsModel(models.PrimitiveModel):
-    def __init__(self, manager, sums):
-        super().__init__(manager, sums, sums.vector)
-
-
-@intrinsic
-def no_sums(typing, like):  # noqa: ARG001
-    """Begin sums of nothing, one for each lane of rows of ``like``."""
-    sums = Sums(Lanes(like.dtype.bitwidth).count)
-
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        return ir.Constant(sums.vector, [0] * sums.count)
-
-    return sums(like), generate
-
-
-@intrinsic
-def sum_up(typing, sums, a):  # noqa: ARG001
-    """Add a row of lanes to the sums."""
-
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        wide = arguments[1]
-        if signature.args[1].bits < 32:  # noqa: PLR2004
-            wide = builder.zext(wide, signature.args[0].vector)
-        return builder.add(arguments[0], wide)
-
-    return sums(sums, a), generate
-
-
-@intrinsic
-def store_sums(typing, array, sums):  # noqa: ARG001
-    """Write the sums to the front of an array of uint32."""
-
-    def generate(context, builder, signature, arguments):
-        start = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
-        written = builder.store(arguments[1], builder.bitcast(start, signature.args[1].vector.as_pointer()))
-        written.align = 4
-        return context.get_dummy_value()
-
-    return types.void(array, sums), generate
+_0, _1, _2, _3, _4 = (np.uint64(k) for k in range(5))  # unsigned places in a list need no test for counting from its end
 
 
 # ----------------------------------------------------------------------------------------------------- arrays
 
 
-class Graph(NamedTuple):
-    """Half-edges of one cost by node, the nodes in Hilbert order.
-
-    ``start`` int64 (n+1,) slices the half-edges of each node: those to nodes that lead on, then from ``leaves`` int64
-    (n,) those to dead ends. ``head`` int32; ``out`` and ``back`` int32 ticks from the node to the head and from the
-    head to the node, `FAR` where closed; ``length`` int32 cm of the street. A loop stands once.
-    """
-
-    start: np.ndarray
-    leaves: np.ndarray
-    head: np.ndarray
-    out: np.ndarray
-    back: np.ndarray
-    length: np.ndarray
-
-
 class Seeds(NamedTuple):
     """Where origins start.
 
-    ``ptr`` int64 (n_origins+1,) slices the joins of each origin. Per join: ``edge`` int32 (-1: it stands on node u),
+    ``ptr`` int64 (n_origins+1,) slices the joins of each origin. Per join: ``edge`` int32 (-1: it stands on node u,
+    which is no dead end),
     its ends ``u``, ``v`` int32, ``to_u``, ``to_v`` int32 ticks with the leg (-1 closed), ``leg``, ``forth``, ``back``
     int32 ticks (F and B of the offset, -1 closed), the offset ``x`` float64 m; of the edge ``uv``, ``vu`` int32 ticks
     (`FAR` closed), ``length`` and the offset ``at`` int32 cm.
@@ -283,31 +90,58 @@ class Targets(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """What finds the union of what a batch reaches.
+    """What finds all that a batch reaches.
 
-    ``dist`` int32 and ``place`` int64 (n+1,) over the whole network, the last ``place`` being the base of the batch;
-    ``bucket`` int32, ``item``, ``next`` int32 the queue; ``order`` int32 the nodes found.
+    By group: ``dist`` int32 (groups,) and ``place`` int64 (groups+1,), the first row of the group above the base of the
+    batch, which is the last number. ``inner`` int32 (n,) costs within the pockets of origins, which ``own`` int32
+    (groups,) lists. ``bucket`` int32, ``item``, ``next`` int32: the queue. ``order`` int32 (groups,) the groups found:
+    the core, the origins' own, the others. ``row`` uint32 (most slots of a group,): the rows of one group's slots.
     """
 
     dist: np.ndarray
     place: np.ndarray
+    inner: np.ndarray
+    own: np.ndarray
     bucket: np.ndarray
     item: np.ndarray
     next: np.ndarray
     order: np.ndarray
+    row: np.ndarray
 
 
 class Piece(NamedTuple):
-    """The piece of the network a batch reaches, as flat lists: int32, the costs as wide as the lanes."""
+    """The piece of the network a batch reaches, as flat lists: int32, the costs as wide as the lanes.
 
-    pair_i: np.ndarray
-    pair_j: np.ndarray
-    pair_edge: np.ndarray
-    pair_in: np.ndarray
-    pair_out: np.ndarray
+    ``ptr`` slices the arcs of each row i to lower rows j: ``arc_j``, the costs ``arc_in`` from j to i and ``arc_out`` from
+    i to j. Streets between rows i >= j and pendants, which lead to dead ends, are those of the network.
+    """
+
+    ptr: np.ndarray
+    arc_j: np.ndarray
+    arc_in: np.ndarray
+    arc_out: np.ndarray
+    street_i: np.ndarray
+    street_j: np.ndarray
+    street_edge: np.ndarray
+    street_out: np.ndarray
     pend_i: np.ndarray
     pend_edge: np.ndarray
     pend_out: np.ndarray
+
+
+class Size(NamedTuple):
+    """How much of the desk a batch fills.
+
+    Rows: 0 is beyond the cutoff of all, up to ``core`` the nodes of the core, up to ``climb`` the pockets that origins
+    stand in, up to ``rows`` the other pockets. ``groups`` of the order, ``streets``, ``pendants``.
+    """
+
+    core: int
+    climb: int
+    rows: int
+    groups: int
+    streets: int
+    pendants: int
 
 
 class Doors(NamedTuple):
@@ -370,117 +204,219 @@ class Found(NamedTuple):
 
 
 @njit(nogil=True, cache=True)
-def _enqueue(buckets, items, following, size, node, bucket):
-    """Put a node into a bucket; the caller has made room."""
-    items[size] = node
-    following[size] = buckets[bucket]
-    buckets[bucket] = size
-    return size + 1
+def _offer(queue, queued, base, group, ticks, shift):
+    """Offer a node of the core a cost; queue it if that is better. Returns the items queued, or -1: no room.
+
+    A cost c that the node has settled at is kept as -c - 1.
+    """
+    if queue.place[group] < base:
+        queue.place[group] = base + _UNSEEN
+    else:
+        known = queue.dist[group]
+        if ticks >= (known if known >= 0 else -known - 1):
+            return queued
+    if queued >= queue.item.shape[0]:
+        return -1
+    queue.dist[group] = ticks
+    queue.item[queued] = group
+    queue.next[queued] = queue.bucket[ticks >> shift]
+    queue.bucket[ticks >> shift] = queued
+    return queued + 1
 
 
 @njit(nogil=True, cache=True)
-def discover(graph, seeds, first, last, cutoff, shift, queue):
-    """Find every node that any origin of a batch reaches, with one search from all of them.
+def discover(pockets, seeds, first, last, cutoff, shift, streets_wanted, queue):
+    """Find every group that any origin of a batch reaches, with one search from all of them over the core.
 
-    Buckets are ``2**shift`` ticks wide and a node may leave its bucket again (label-correcting); dead ends are left
-    out, nothing lies behind them. A node's local number is the order of its first settling, so that walks lead mostly
-    from lower to higher numbers. ``place`` holds ``base + number``: the base grows, and nothing is ever cleared.
+    Buckets are ``2**shift`` ticks wide and a node may leave its bucket again (label-correcting). A pocket is found with
+    the first of its sides that leads to a node of it within the cutoff, or, where streets are wanted, some way into it.
+    ``place`` holds ``base + row``: the base grows, and nothing is ever cleared.
 
     Returns
     -------
-    nodes found (>= 0), or minus the reason it stopped: ``MORE_ITEMS``, ``MORE_NODES``
+    reason (``DONE``, ``MORE_ITEMS``), groups, groups of the core, pockets that origins stand in
     """
-    n = graph.leaves.shape[0]
-    base = queue.place[n] + _STRIDE
-    queue.place[n] = base
-    n_buckets = (cutoff >> shift) + 1
-    for bucket in range(n_buckets):
-        queue.bucket[bucket] = -1
-    room_items, room_nodes = queue.item.shape[0], queue.order.shape[0]
-    queued = found = 0
+    n = pockets.core.shape[0]
+    place, order = queue.place, queue.order
+    base = place[n] + _STRIDE
+    place[n] = base
+    unseen = base + _UNSEEN
+    queue.bucket[:] = -1
+    queued = climbed = 0
     for join in range(seeds.ptr[first], seeds.ptr[last]):
         for side in range(2):
             node = seeds.u[join] if side == 0 else seeds.v[join]
             ticks = seeds.to_u[join] if side == 0 else seeds.to_v[join]
-            if 0 <= ticks <= cutoff and (queue.place[node] < base or queue.dist[node] > ticks):
-                if queued >= room_items:
-                    return -MORE_ITEMS
-                queue.place[node] = base + _UNSEEN
-                queue.dist[node] = ticks
-                queued = _enqueue(queue.bucket, queue.item, queue.next, queued, node, ticks >> shift)
-    for bucket in range(n_buckets):
-        item = queue.bucket[bucket]
-        while item >= 0:
-            node = queue.item[item]
-            queue.bucket[bucket] = queue.next[item]
-            here = queue.dist[node]
-            if here >= 0:  # not settled at this cost yet; a settled cost c is kept as -c - 1
-                queue.dist[node] = -here - 1
-                if queue.place[node] >= base + _UNSEEN:
-                    if found >= room_nodes:
-                        return -MORE_NODES
-                    queue.place[node] = base + found
-                    queue.order[found] = node
-                    found += 1
-                for arc in range(graph.start[node], graph.leaves[node]):
-                    ticks = here + graph.out[arc]
+            if 0 <= ticks <= cutoff:
+                group = pockets.group[node]
+                if pockets.core[group]:
+                    if node < pockets.dead[group]:
+                        queued = _offer(queue, queued, base, group, ticks, shift)
+                        if queued < 0:
+                            return MORE_ITEMS, 0, 0, 0
+                elif node < pockets.dead[group]:
+                    if place[group] < base:
+                        place[group] = unseen
+                        queue.own[climbed] = group
+                        climbed += 1
+                        queue.inner[pockets.first[group] : pockets.dead[group]] = UNREACHED
+                    queue.inner[node] = min(queue.inner[node], ticks)
+    for k in range(climbed):
+        group = queue.own[k]
+        start, rows = pockets.first[group], pockets.dead[group] - pockets.first[group]
+        sides = pockets.page[group] + TITLE
+        # The arcs of the last node come first in a climb, so the page is read backwards.
+        arc = sides + pockets.book[sides - TITLE]
+        for t in range(rows):
+            queue.row[t] = arc
+            arc += 1 + 3 * pockets.book[arc]
+        for t in range(rows - 1, -1, -1):
+            here = np.int64(queue.inner[start + t])
+            arc = queue.row[t]
+            for at in range(arc + 1, arc + 1 + 3 * pockets.book[arc], 3):
+                ticks = here + pockets.book[at + 2]
+                if ticks <= cutoff:
+                    slot = pockets.book[at]
+                    if slot < rows:
+                        queue.inner[start + slot] = min(np.int64(queue.inner[start + slot]), ticks)
+                    else:
+                        queued = _offer(queue, queued, base, pockets.book[sides + slot - rows], ticks, shift)
+                        if queued < 0:
+                            return MORE_ITEMS, 0, 0, 0
+    core = 0
+    for bucket in range(queue.bucket.shape[0]):
+        at = queue.bucket[bucket]
+        while at >= 0:
+            group = queue.item[at]
+            queue.bucket[bucket] = queue.next[at]
+            here = np.int64(queue.dist[group])
+            if here >= 0:
+                queue.dist[group] = -here - 1
+                if place[group] >= unseen:
+                    place[group] = base + 1 + core
+                    order[core] = group
+                    core += 1
+                for arc in range(pockets.link[group], pockets.link[group + 1]):
+                    ticks = here + pockets.link_out[arc]
                     if ticks <= cutoff:
-                        head = graph.head[arc]
-                        if queue.place[head] < base:
-                            queue.place[head] = base + _UNSEEN
-                        else:
-                            known = queue.dist[head]
-                            if ticks >= (known if known >= 0 else -known - 1):
-                                continue
-                        if queued >= room_items:
-                            return -MORE_ITEMS
-                        queue.dist[head] = ticks
-                        queued = _enqueue(queue.bucket, queue.item, queue.next, queued, head, ticks >> shift)
-            item = queue.bucket[bucket]
-    return found
+                        queued = _offer(queue, queued, base, pockets.link_to[arc], ticks, shift)
+                        if queued < 0:
+                            return MORE_ITEMS, 0, 0, 0
+            at = queue.bucket[bucket]
+    order[core : core + climbed] = queue.own[:climbed]
+    found = core + climbed
+    for k in range(core):
+        group = order[k]
+        left = cutoff + 1 + queue.dist[group]
+        for at in range(pockets.hang[group], pockets.hang[group + 1]):
+            pocket = pockets.pocket[at]
+            if place[pocket] < base and (streets_wanted or pockets.hang_cost[at] <= left):
+                place[pocket] = unseen
+                order[found] = pocket
+                found += 1
+    return DONE, found, core, climbed
 
 
 @njit(nogil=True, cache=True)
-def localise(graph, n_nodes, top, queue, piece):
-    """Copy the found piece of the network into flat lists.
+def localise(graph, pockets, groups, core, climbed, streets_wanted, room_rows, queue, piece):
+    """Copy the found piece of the network into flat lists; its streets only where they are wanted.
 
-    Pairs are edges between two found nodes, i > j, sorted by i, with ``pair_in`` the cost from j to i and ``pair_out``
-    that from i to j. Pendants hang on one found node: dead ends, and edges that leave the piece. A loop is a pair of a
-    node with itself. Costs are cut at ``top``, the largest number a lane holds.
+    Costs are cut at the largest number a lane holds.
 
     Returns
     -------
-    reason (``DONE``, ``MORE_PAIRS``, ``MORE_PENDANTS``), pairs, pendants
+    reason (``DONE``, ``MORE_ROWS``, ``MORE_ARCS``, ``MORE_STREETS``, ``MORE_PENDANTS``), size
     """
-    base = queue.place[graph.leaves.shape[0]]
-    pairs = pendants = 0
-    room_pairs, room_pendants = piece.pair_i.shape[0], piece.pend_i.shape[0]
-    for i in range(n_nodes):
-        node = queue.order[i]
-        for arc in range(graph.start[node], graph.start[node + 1]):
-            j = queue.place[graph.head[arc]] - base
-            if 0 <= j < n_nodes:
-                if j <= i:
-                    if pairs >= room_pairs:
-                        return MORE_PAIRS, 0, 0
-                    piece.pair_i[pairs] = i
-                    piece.pair_j[pairs] = j
-                    piece.pair_edge[pairs] = arc
-                    piece.pair_in[pairs] = min(np.int64(graph.back[arc]), top)
-                    piece.pair_out[pairs] = min(np.int64(graph.out[arc]), top)
-                    pairs += 1
-            else:
-                if pendants >= room_pendants:
-                    return MORE_PENDANTS, 0, 0
-                piece.pend_i[pendants] = i
-                piece.pend_edge[pendants] = arc
-                piece.pend_out[pendants] = min(np.int64(graph.out[arc]), top)
-                pendants += 1
-    return DONE, pairs, pendants
+    base = queue.place[pockets.core.shape[0]]
+    top = np.uint32(65_535) if piece.arc_in.itemsize == 2 else np.uint32(UNREACHED)  # noqa: PLR2004
+    row, climb = core + 1, core + 1
+    arcs = streets = pendants = _0
+    nothing = Size(0, 0, 0, 0, 0, 0)
+    table, book = queue.row, pockets.book
+    if row > room_rows:
+        return MORE_ROWS, nothing
+    for k in range(groups):
+        group = queue.order[k]
+        at = np.uint64(pockets.page[group])
+        n_sides, n_arcs, n_streets, n_pends = book[at], book[at + _1], book[at + _2], book[at + _3]
+        at += _4
+        rows = pockets.dead[group] - pockets.first[group]
+        if k < core:
+            rows = 1
+            table[0] = 1 + k
+            n_arcs = np.uint32(pockets.link[group + 1] - pockets.link[group])
+        else:
+            if k == core + climbed:
+                climb = row
+            if row + rows > room_rows:
+                return MORE_ROWS, nothing
+            queue.place[group] = base + row
+            for t in range(rows):
+                table[t] = row + t
+            row += rows
+        for t in range(n_sides):
+            side = queue.place[book[at]] - base
+            table[rows + t] = side if 0 < side <= core else 0
+            at += _1
+        if arcs + n_arcs > piece.arc_j.shape[0]:
+            return MORE_ARCS, nothing
+        if k < core:
+            piece.ptr[1 + k] = arcs
+            for link in range(np.uint64(pockets.link[group]), np.uint64(pockets.link[group + 1])):
+                j = queue.place[np.uint32(pockets.link_to[link])] - base
+                if 0 < j <= k:
+                    piece.arc_j[arcs] = j
+                    piece.arc_in[arcs] = min(np.uint32(pockets.link_back[link]), top)
+                    piece.arc_out[arcs] = min(np.uint32(pockets.link_out[link]), top)
+                    arcs += _1
+        else:
+            for t in range(rows):
+                piece.ptr[row - rows + t] = arcs
+                size = book[at]
+                at += _1
+                for _ in range(size):
+                    piece.arc_j[arcs] = table[book[at]]
+                    piece.arc_in[arcs] = min(book[at + _1], top)
+                    if k < core + climbed:  # only origins' pockets are climbed
+                        piece.arc_out[arcs] = min(book[at + _2], top)
+                    arcs += _1
+                    at += _3
+        if streets_wanted:
+            if streets + n_streets > piece.street_i.shape[0]:
+                return MORE_STREETS, nothing
+            for _ in range(n_streets):
+                i, j = table[book[at]], table[book[at + _1]]
+                piece.street_i[streets], piece.street_j[streets] = i, j
+                piece.street_edge[streets] = book[at + _2]
+                piece.street_out[streets] = min(book[at + _3], top)
+                streets += np.uint64(j <= i)  # a street of the core is on the pages of both its ends
+                at += _4
+            if pendants + n_pends > piece.pend_i.shape[0]:
+                return MORE_PENDANTS, nothing
+            for _ in range(n_pends):
+                piece.pend_i[pendants], piece.pend_edge[pendants] = table[book[at]], book[at + _1]
+                piece.pend_out[pendants] = min(book[at + _2], top)
+                pendants += _1
+                at += _3
+    if groups == core + climbed:
+        climb = row
+    piece.ptr[0] = piece.ptr[1] = _0
+    piece.ptr[row] = arcs
+    return DONE, Size(core + 1, climb, row, groups, np.int64(streets), np.int64(pendants))
 
 
 @njit(nogil=True, cache=True)
-def _slot(slots, known_facilities, first_door, facility, base, known):
+def _row_of(pockets, queue, node):
+    """Row of a node, 0 if it has none: not found, or a dead end."""
+    group = pockets.group[node]
+    row = queue.place[group] - queue.place[pockets.core.shape[0]]
+    if row < 0 or row >= _UNSEEN or node >= pockets.dead[group]:
+        return np.int64(0)
+    return row + node - pockets.first[group]
+
+
+@njit(nogil=True, cache=True)
+def _named(slots, known_facilities, first_door, facility, base, known):
     """Local number of a facility, a new one if it was not seen in this batch; the caller has made room."""
     slot = slots[facility] - base
     if slot < 0 or slot >= known or known_facilities[slot] != facility:
@@ -493,110 +429,156 @@ def _slot(slots, known_facilities, first_door, facility, base, known):
 
 
 @njit(nogil=True, cache=True)
-def find_doors(graph, seeds, targets, first, last, n_nodes, cutoff, queue, doors):
+def _list_doors(targets, node, row, more, cutoff, base, known, listed, doors):
+    """List the entrances reached from one node, ``more`` ticks beyond a row."""
+    for k in range(targets.node_ptr[node], targets.node_ptr[node + 1]):
+        ticks = more + targets.ticks[k]
+        if ticks <= cutoff:
+            if listed >= doors.door_i.shape[0]:
+                return MORE_DOORS, known, listed
+            if known >= doors.known.shape[0]:
+                return MORE_FACILITIES, known, listed
+            slot, known = _named(doors.slot, doors.known, doors.first_door, targets.facility[k], base, known)
+            doors.door_i[listed] = row
+            doors.door_ticks[listed] = ticks
+            doors.door_next[listed] = doors.first_door[slot]
+            doors.first_door[slot] = listed
+            listed += 1
+    return DONE, known, listed
+
+
+@njit(nogil=True, cache=True)
+def find_doors(graph, pockets, seeds, targets, first, last, groups, cutoff, queue, doors):
     """List the entrances within the piece, linked by facility.
 
     Returns
     -------
     reason (``DONE``, ``MORE_DOORS``, ``MORE_FACILITIES``), facilities
     """
-    base = queue.place[graph.leaves.shape[0]]
+    base = queue.place[pockets.core.shape[0]]
     known = listed = 0
-    room_doors, room_known = doors.door_i.shape[0], doors.known.shape[0]
-    for i in range(n_nodes):
-        node = queue.order[i]
-        # Entrances at the node itself, then those at its dead ends, one more step away.
-        for hop in range(-1, graph.start[node + 1] - graph.leaves[node]):
-            at, more = node, np.int64(0)
-            if hop >= 0:
-                arc = graph.leaves[node] + hop
-                at, more = graph.head[arc], np.int64(graph.out[arc])
-            for k in range(targets.node_ptr[at], targets.node_ptr[at + 1]):
-                ticks = more + targets.ticks[k]
-                if ticks <= cutoff:
-                    if listed >= room_doors:
-                        return MORE_DOORS, 0
-                    if known >= room_known:
-                        return MORE_FACILITIES, 0
-                    slot, known = _slot(doors.slot, doors.known, doors.first_door, targets.facility[k], base, known)
-                    doors.door_i[listed] = i
-                    doors.door_ticks[listed] = ticks
-                    doors.door_next[listed] = doors.first_door[slot]
-                    doors.first_door[slot] = listed
-                    listed += 1
+    for k in range(groups):
+        group = queue.order[k]
+        start, row = pockets.first[group], queue.place[group] - base
+        if targets.node_ptr[start] == targets.node_ptr[pockets.first[group + 1]]:
+            continue
+        for node in range(start, pockets.dead[group]):
+            reason, known, listed = _list_doors(
+                targets, node, row + node - start, np.int64(0), cutoff, base, known, listed, doors
+            )
+            if reason != DONE:
+                return reason, 0
+        # The page ends with the streets to dead ends.
+        end = pockets.page[group + 1]
+        for at in range(end - 3 * pockets.book[pockets.page[group] + 3], end, 3):
+            slot, edge, ticks = pockets.book[at], pockets.book[at + 1], pockets.book[at + 2]
+            reason, known, listed = _list_doors(
+                targets, graph.head[edge], row + slot, np.int64(ticks), cutoff, base, known, listed, doors
+            )
+            if reason != DONE:
+                return reason, 0
     for join in range(seeds.ptr[first], seeds.ptr[last]):
         edge = seeds.edge[join]
         if edge >= 0:
             for k in range(targets.edge_ptr[edge], targets.edge_ptr[edge + 1]):
-                if known >= room_known:
+                if known >= doors.known.shape[0]:
                     return MORE_FACILITIES, 0
-                _, known = _slot(doors.slot, doors.known, doors.first_door, targets.edge_facility[k], base, known)
+                _, known = _named(doors.slot, doors.known, doors.first_door, targets.edge_facility[k], base, known)
     return DONE, known
 
 
 @njit(nogil=True, cache=True)
-def _sweep_forth(rows, piece, pairs):
-    """Let i take from j over every pair, in rising order of i; say whether any lane changed."""
+def _sweep_forth(rows, piece, first, last):
+    """Let nodes ``first:last`` take from lower numbers, in rising order; say whether any lane changed."""
     changed = spread(rows, 0)
-    for k in range(pairs):
-        i = piece.pair_i[k]
+    for i in range(first, last):
         before = load(rows, i)
-        now = least(before, plus(load(rows, piece.pair_j[k]), spread(rows, piece.pair_in[k])))
+        now = before
+        for arc in range(piece.ptr[i], piece.ptr[i + 1]):
+            now = least(now, plus(load(rows, piece.arc_j[arc]), spread(rows, piece.arc_in[arc])))
         store(rows, i, now)
         changed = either(changed, differ(before, now))
     return some(changed)
 
 
 @njit(nogil=True, cache=True)
-def _sweep_back(rows, piece, pairs):
-    """Let j take from i over every pair, in falling order of i; say whether any lane changed."""
-    changed = spread(rows, 0)
-    for k in range(pairs - 1, -1, -1):
-        j = piece.pair_j[k]
-        before = load(rows, j)
-        now = least(before, plus(load(rows, piece.pair_i[k]), spread(rows, piece.pair_out[k])))
-        store(rows, j, now)
+def _give(rows, piece, i, changed):
+    """Let the lower numbers next to node i take from it; note the lanes that changed."""
+    mine = load(rows, i)
+    for arc in range(piece.ptr[i], piece.ptr[i + 1]):
+        before = load(rows, piece.arc_j[arc])
+        now = least(before, plus(mine, spread(rows, piece.arc_out[arc])))
+        store(rows, piece.arc_j[arc], now)
         changed = either(changed, differ(before, now))
+    return changed
+
+
+@njit(nogil=True, cache=True)
+def _descend(rows, piece, first, last, beyond):
+    """Write rows ``first:last``, which take from lower ones and nowhere else."""
+    for i in range(first, last):
+        now = beyond
+        for arc in range(piece.ptr[i], piece.ptr[i + 1]):
+            now = least(now, plus(load(rows, piece.arc_j[arc]), spread(rows, piece.arc_in[arc])))
+        store(rows, i, now)
+
+
+@njit(nogil=True, cache=True)
+def _sweep_back(rows, piece, first, last):
+    """Let rows ``first:last`` give to lower ones, in falling order; say whether any lane changed."""
+    changed = spread(rows, 0)
+    for i in range(last - 1, first - 1, -1):
+        mine = load(rows, i)
+        for arc in range(piece.ptr[i], piece.ptr[i + 1]):
+            before = load(rows, piece.arc_j[arc])
+            now = least(before, plus(mine, spread(rows, piece.arc_out[arc])))
+            store(rows, piece.arc_j[arc], now)
+            changed = either(changed, differ(before, now))
     return some(changed)
 
 
 @njit(nogil=True, cache=True)
-def spread_from(seeds, first, last, n_nodes, pairs, cutoff, place, piece, matrix):
+def spread_from(pockets, seeds, first, last, size, cutoff, queue, piece, matrix):
     """Fill ``rows`` with the cost of every node of the piece from each origin ``first:last``, one origin a lane.
 
-    Sweeps forth over the pairs and back until a sweep changes nothing. A sweep leaves nothing to gain in its own
-    direction (a row is final before it is taken from), so when the next one the other way finds nothing either, no edge
-    offers any lane less, which is what shortest means. O(sweeps * pairs); about fifteen sweeps on street networks.
+    A climb out of the origins' pockets, sweeps over the core forth and back until one changes nothing, and a descent into
+    all pockets. A sweep leaves nothing to gain in its own direction (a row is final before it is taken from), so when
+    the next one the other way finds nothing either, no arc offers any lane less, which is what shortest means.
+    O(arcs + sweeps * arcs in the core).
     """
     rows = matrix.rows
     beyond = spread(rows, cutoff + 1)
-    count = last - first
     lanes = matrix.sums.shape[0]
-    base = place[place.shape[0] - 1]
-    for i in range(n_nodes):
+    for i in range(size.climb):
         store(rows, i, beyond)
-    for lane in range(count):
+    for lane in range(last - first):
         for join in range(seeds.ptr[first + lane], seeds.ptr[first + lane + 1]):
             for side in range(2):
                 node = seeds.u[join] if side == 0 else seeds.v[join]
                 ticks = seeds.to_u[join] if side == 0 else seeds.to_v[join]
                 if 0 <= ticks <= cutoff:
-                    at = (place[node] - base) * lanes + lane
-                    rows[at] = min(rows[at], ticks)
-    _sweep_forth(rows, piece, pairs)
-    while _sweep_back(rows, piece, pairs) and _sweep_forth(rows, piece, pairs):
+                    row = _row_of(pockets, queue, node)
+                    if row > 0:
+                        rows[row * lanes + lane] = min(rows[row * lanes + lane], ticks)
+    _sweep_back(rows, piece, size.core, size.climb)
+    # A side beyond the cutoff of all is row 0, and what it was given is of no use to anybody.
+    store(rows, 0, beyond)
+    _sweep_forth(rows, piece, 1, size.core)
+    while _sweep_back(rows, piece, 1, size.core) and _sweep_forth(rows, piece, 1, size.core):
         pass
+    _sweep_forth(rows, piece, size.core, size.climb)
+    _descend(rows, piece, size.climb, size.rows, beyond)
 
 
 @njit(nogil=True, cache=True)
-def count_nodes(n_nodes, pendants, cutoff, piece, matrix, first, last, nodes):
+def count_nodes(size, cutoff, piece, matrix, first, last, nodes):
     """R, first half: nodes reached by each origin, dead ends included."""
     rows = matrix.rows
     limit = spread(rows, cutoff)
     total = spread(rows, 0)
-    for i in range(n_nodes):
+    for i in range(1, size.rows):
         total = add(total, within(load(rows, i), limit))
-    for k in range(pendants):
+    for k in range(size.pendants):
         total = add(total, within(plus(load(rows, piece.pend_i[k]), spread(rows, piece.pend_out[k])), limit))
     store(matrix.tally, 0, total)
     for lane in range(last - first):
@@ -604,40 +586,42 @@ def count_nodes(n_nodes, pendants, cutoff, piece, matrix, first, last, nodes):
 
 
 @njit(nogil=True, cache=True)
-def _carry_over(sums, carried, first, last, street):
-    store_sums(carried, sums)
+def _carry_over(matrix, sums, first, last, street):
+    """Add what the lanes hold to sums of 64 bits."""
+    store(matrix.tally, 0, sums)
     for lane in range(last - first):
-        street[first + lane] += carried[lane]
+        street[first + lane] += matrix.tally[lane]
 
 
 @njit(nogil=True, cache=True)
-def sum_streets(pairs, pendants, cutoff, piece, matrix, first, last, street):
+def sum_streets(size, cutoff, piece, matrix, first, last, street):
     """R, second half, for a graph that is the same both ways: street reached, in ticks.
 
-    Of an edge of cost w, min(w, (T - Di)+ + (T - Dj)+) is reached. Sums are 32 bits wide and carried over into 64
-    before they can overflow.
+    Of an edge of cost w, min(w, (T - Di)+ + (T - Dj)+) is reached. Sums are as wide as the lanes and carried over into
+    64 bits before they can overflow.
     """
     rows = matrix.rows
-    limit = spread(rows, cutoff)
-    sums = no_sums(rows)
+    limit, nothing = spread(rows, cutoff), spread(rows, 0)
+    top = np.int64(65_535) if rows.itemsize == 2 else _LOW  # noqa: PLR2004
     most = np.int64(0)
+    sums = nothing
     street[first:last] = 0
-    for k in range(pairs):
-        cost = np.int64(piece.pair_out[k])
-        if most + cost > _LOW:
-            _carry_over(sums, matrix.sums, first, last, street)
-            sums, most = no_sums(rows), np.int64(0)
+    for k in range(np.uint64(size.streets)):
+        cost = np.int64(piece.street_out[k])
         most += cost
-        left = plus(minus(limit, load(rows, piece.pair_i[k])), minus(limit, load(rows, piece.pair_j[k])))
-        sums = sum_up(sums, least(spread(rows, cost), left))
-    for k in range(pendants):
+        if most > top:
+            _carry_over(matrix, sums, first, last, street)
+            sums, most = nothing, cost
+        left = plus(minus(limit, load(rows, piece.street_i[k])), minus(limit, load(rows, piece.street_j[k])))
+        sums = add(sums, least(spread(rows, cost), left))
+    for k in range(np.uint64(size.pendants)):
         cost = np.int64(piece.pend_out[k])
-        if most + cost > _LOW:
-            _carry_over(sums, matrix.sums, first, last, street)
-            sums, most = no_sums(rows), np.int64(0)
         most += cost
-        sums = sum_up(sums, least(spread(rows, cost), minus(limit, load(rows, piece.pend_i[k]))))
-    _carry_over(sums, matrix.sums, first, last, street)
+        if most > top:
+            _carry_over(matrix, sums, first, last, street)
+            sums, most = nothing, cost
+        sums = add(sums, least(spread(rows, cost), minus(limit, load(rows, piece.pend_i[k]))))
+    _carry_over(matrix, sums, first, last, street)
 
 
 @njit(nogil=True, cache=True)
@@ -657,19 +641,19 @@ def _reached_cm(length, left_i, out, left_j, back):
 
 
 @njit(nogil=True, cache=True)
-def sum_directed_streets(graph, pairs, pendants, cutoff, piece, matrix, first, last, street):
+def sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, street):
     """R, second half, where the two directions differ: street reached in whole centimetres, rounded down per edge."""
     lanes = matrix.sums.shape[0]
     for lane in range(last - first):
         total = np.int64(0)
-        for k in range(pairs):
-            arc = piece.pair_edge[k]
-            left_i = np.int64(cutoff) - np.int64(matrix.rows[np.int64(piece.pair_i[k]) * lanes + lane])
-            left_j = np.int64(cutoff) - np.int64(matrix.rows[np.int64(piece.pair_j[k]) * lanes + lane])
+        for k in range(size.streets):
+            arc = piece.street_edge[k]
+            left_i = np.int64(cutoff) - np.int64(matrix.rows[np.int64(piece.street_i[k]) * lanes + lane])
+            left_j = np.int64(cutoff) - np.int64(matrix.rows[np.int64(piece.street_j[k]) * lanes + lane])
             if left_i >= 0 or left_j >= 0:
                 out, back = np.int64(graph.out[arc]), np.int64(graph.back[arc])
                 total += _reached_cm(np.int64(graph.length[arc]), left_i, out, left_j, back)
-        for k in range(pendants):
+        for k in range(size.pendants):
             arc = piece.pend_edge[k]
             left_i = np.int64(cutoff) - np.int64(matrix.rows[np.int64(piece.pend_i[k]) * lanes + lane])
             if left_i >= 0:
@@ -812,14 +796,14 @@ def _united(spans, size):
 
 
 @njit(nogil=True, cache=True)
-def own_streets(seeds, place, n_nodes, cutoff, directed, matrix, first, last, street):
+def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, nodes, street):
     """Put right the streets that origins stand on: reached from the place itself as well as from the ends.
 
     On each such edge the parts reached from u, from v and both ways from every join of the origin on it are united;
-    what was counted from the ends alone is taken off. In cm each part is rounded down.
+    what was counted from the ends alone is taken off. In cm each part is rounded down. A dead end at the end of it has
+    no row, so whether it is reached from the place itself is said here too.
     """
     lanes = matrix.sums.shape[0]
-    base = place[place.shape[0] - 1]
     most = np.int64(0)
     for origin in range(first, last):
         most = max(most, seeds.ptr[origin + 1] - seeds.ptr[origin])
@@ -833,13 +817,9 @@ def own_streets(seeds, place, n_nodes, cutoff, directed, matrix, first, last, st
                 done = done or (seeds.edge[other] == edge and seeds.leg[other] <= cutoff)
             if done:
                 continue
-            left_u = left_v = np.int64(-1)
-            at = place[seeds.u[join]] - base
-            if 0 <= at < n_nodes:
-                left_u = np.int64(cutoff) - np.int64(matrix.rows[at * lanes + origin - first])
-            at = place[seeds.v[join]] - base
-            if 0 <= at < n_nodes:
-                left_v = np.int64(cutoff) - np.int64(matrix.rows[at * lanes + origin - first])
+            row_u, row_v = _row_of(pockets, queue, seeds.u[join]), _row_of(pockets, queue, seeds.v[join])
+            left_u = np.int64(cutoff) - np.int64(matrix.rows[row_u * lanes + origin - first])
+            left_v = np.int64(cutoff) - np.int64(matrix.rows[row_v * lanes + origin - first])
             uv, vu = np.int64(seeds.uv[join]), np.int64(seeds.vu[join])
             if directed:
                 length = np.int64(seeds.length[join])
@@ -847,6 +827,15 @@ def own_streets(seeds, place, n_nodes, cutoff, directed, matrix, first, last, st
             else:
                 length = uv
                 counted = min(length, max(np.int64(0), left_u) + max(np.int64(0), left_v))
+            ends = (seeds.u[join], left_v, vu), (seeds.v[join], left_u, uv)
+            for k in range(2):
+                end, left, cost = ends[k]
+                if end >= pockets.dead[pockets.group[end]] and left < cost:
+                    for other in range(join, seeds.ptr[origin + 1]):
+                        direct = seeds.to_u[other] if k == 0 else seeds.to_v[other]
+                        if seeds.edge[other] == edge and 0 <= direct <= cutoff:
+                            nodes[origin] += 1
+                            break
             size = 0
             if left_u >= 0 and uv < FAR:
                 size = _add_span(spans, size, np.int64(0), _walked(length, left_u, uv, directed))
@@ -866,39 +855,19 @@ def own_streets(seeds, place, n_nodes, cutoff, directed, matrix, first, last, st
 
 
 @njit(nogil=True, cache=True)
-def _cut_out(graph, seeds, first, last, cutoff, shift, queue, piece, matrix):
-    """Find and localise the piece of the network a batch reaches.
-
-    Returns
-    -------
-    reason, nodes, pairs, pendants
-    """
-    narrow = matrix.sums.shape[0] * 2 == ROW_BYTES
-    top = np.int64(65_535) if narrow else np.int64(2_147_483_647)
-    n_nodes = discover(graph, seeds, first, last, cutoff, shift, queue)
-    if n_nodes < 0:
-        return -n_nodes, 0, 0, 0
-    if n_nodes * matrix.sums.shape[0] > matrix.rows.shape[0]:
-        return MORE_NODES, 0, 0, 0
-    reason, pairs, pendants = localise(graph, n_nodes, top, queue, piece)
-    if reason == DONE and narrow and n_nodes + pendants > top:
-        reason = WIDER  # a lane could not count them
-    return reason, n_nodes, pairs, pendants
-
-
-@njit(nogil=True, cache=True)
-def walk_streets(graph, seeds, cutoff, shift, span, directed, desk, found):
-    """R: walk from origins ``span[0]:span[1]``, batch after batch.
+def walk(graph, pockets, seeds, targets, cutoff, shift, span, task, desk, found):
+    """Walk from origins ``span[0]:span[1]``, batch after batch.
 
     Parameters
     ----------
-    graph, seeds, desk, found : see above
+    graph, pockets, seeds, targets, desk, found : see above
         Columns ``span[0]:span[1]`` of ``found`` are written, no others: threads share it, each with a desk of its own.
     cutoff : int, ticks, below the largest number a lane holds
     shift : int
         Width of a bucket, as a power of two.
-    directed : bool
-        Streets are summed in cm with two costs each, not in ticks.
+    task : (bool, bool, bool, bool)
+        Whether to write R; N and C; the pairs of M (their pointers given); and whether streets are directed, so that
+        they are summed in cm with two costs each and not in ticks.
 
     Returns
     -------
@@ -906,48 +875,46 @@ def walk_streets(graph, seeds, cutoff, shift, span, directed, desk, found):
         ``DONE`` and ``span[1]``, or why it stopped and where to go on from with a larger desk (``WIDER``: with lanes of
         32 bits).
     """
-    queue, piece, _, matrix = desk
-    lanes = matrix.sums.shape[0]
-    for at in range(span[0], span[1], BATCH):
-        end = min(at + BATCH, span[1])
-        reason, n_nodes, pairs, pendants = _cut_out(graph, seeds, at, end, cutoff, shift, queue, piece, matrix)
-        if reason != DONE:
-            return reason, at
-        for first in range(at, end, lanes):
-            last = min(first + lanes, end)
-            spread_from(seeds, first, last, n_nodes, pairs, cutoff, queue.place, piece, matrix)
-            count_nodes(n_nodes, pendants, cutoff, piece, matrix, first, last, found.nodes)
-            if directed:
-                sum_directed_streets(graph, pairs, pendants, cutoff, piece, matrix, first, last, found.street)
-            else:
-                sum_streets(pairs, pendants, cutoff, piece, matrix, first, last, found.street)
-            own_streets(seeds, queue.place, n_nodes, cutoff, directed, matrix, first, last, found.street)
-    return DONE, span[1]
-
-
-@njit(nogil=True, cache=True)
-def walk_services(graph, seeds, targets, cutoff, shift, span, fill, desk, found):
-    """N and C (``fill`` false), or the pairs of M (true, their pointers given): as `walk_streets`."""
     queue, piece, doors, matrix = desk
-    base_at = graph.leaves.shape[0]
+    streets_wanted, services_wanted, pairs_wanted, directed = task
     lanes = matrix.sums.shape[0]
+    room = matrix.rows.shape[0] // lanes
+    known = 0
     for at in range(span[0], span[1], BATCH):
         end = min(at + BATCH, span[1])
-        reason, n_nodes, pairs, _ = _cut_out(graph, seeds, at, end, cutoff, shift, queue, piece, matrix)
+        reason, groups, core, climbed = discover(pockets, seeds, at, end, cutoff, shift, streets_wanted, queue)
         if reason != DONE:
             return reason, at
-        reason, known = find_doors(graph, seeds, targets, at, end, n_nodes, cutoff, queue, doors)
+        reason, size = localise(graph, pockets, groups, core, climbed, streets_wanted, room, queue, piece)
+        if reason == DONE and lanes * 2 == ROW_BYTES and size.rows + size.pendants > 65_535:  # noqa: PLR2004
+            reason = WIDER  # a lane could not count them
         if reason != DONE:
             return reason, at
-        for first in range(at, end, lanes):
-            last = min(first + lanes, end)
-            spread_from(seeds, first, last, n_nodes, pairs, cutoff, queue.place, piece, matrix)
-            if fill:
-                found.reached[first:last] = 0
-            base = queue.place[base_at]
-            reason = visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last, fill, found)
+        if services_wanted or pairs_wanted:
+            reason, known = find_doors(graph, pockets, seeds, targets, at, end, groups, cutoff, queue, doors)
             if reason != DONE:
                 return reason, at
+        base = queue.place[pockets.core.shape[0]]
+        for first in range(at, end, lanes):
+            last = min(first + lanes, end)
+            spread_from(pockets, seeds, first, last, size, cutoff, queue, piece, matrix)
+            if streets_wanted:
+                count_nodes(size, cutoff, piece, matrix, first, last, found.nodes)
+                if directed:
+                    sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, found.street)
+                else:
+                    sum_streets(size, cutoff, piece, matrix, first, last, found.street)
+                own_streets(
+                    pockets, seeds, queue, cutoff, directed, matrix, first, last, found.nodes, found.street
+                )
+            if services_wanted or pairs_wanted:
+                if pairs_wanted:
+                    found.reached[first:last] = 0
+                reason = visit_doors(
+                    seeds, targets, base, known, cutoff, doors, matrix, first, last, pairs_wanted, found
+                )
+                if reason != DONE:
+                    return reason, at
     return DONE, span[1]
 
 
@@ -989,7 +956,7 @@ def _pop(heap, size):
 
 
 @njit(nogil=True, cache=True)
-def _offer(dist, heap, size, node, ticks, cutoff):
+def _better(dist, heap, size, node, ticks, cutoff):
     """Offer a node a cost; keep and queue it if it is within the cutoff and better. Returns the heap's size."""
     if ticks > cutoff or dist[node] <= ticks:
         return size
@@ -1008,16 +975,16 @@ def field(graph, seeds, origin, cutoff, dist, previous):
     dist : (n_nodes,) int32, written: ticks, or ``UNREACHED``
     previous : (n_nodes,) int32, written: the node before on a shortest walk (the lowest of several), -1 at a start
     """
-    n = graph.leaves.shape[0]
+    n = dist.shape[0]
     heap = np.empty(graph.head.shape[0] + 2 * (seeds.ptr[origin + 1] - seeds.ptr[origin]) + 1, np.int64)
     dist[:] = UNREACHED
     previous[:] = -1
     size = 0
     for join in range(seeds.ptr[origin], seeds.ptr[origin + 1]):
         if seeds.to_u[join] >= 0:
-            size = _offer(dist, heap, size, seeds.u[join], seeds.to_u[join], cutoff)
+            size = _better(dist, heap, size, seeds.u[join], seeds.to_u[join], cutoff)
         if seeds.to_v[join] >= 0:
-            size = _offer(dist, heap, size, seeds.v[join], seeds.to_v[join], cutoff)
+            size = _better(dist, heap, size, seeds.v[join], seeds.to_v[join], cutoff)
     while size > 0:
         key = heap[0]
         size = _pop(heap, size)
@@ -1026,7 +993,7 @@ def field(graph, seeds, origin, cutoff, dist, previous):
         if here > dist[node]:
             continue
         for arc in range(graph.start[node], graph.start[node + 1]):
-            size = _offer(dist, heap, size, graph.head[arc], here + graph.out[arc], cutoff)
+            size = _better(dist, heap, size, graph.head[arc], here + graph.out[arc], cutoff)
     # Predecessors afterwards, by the costs alone: the heap's order leaves no trace in them.
     for node in range(n):
         if dist[node] == UNREACHED:

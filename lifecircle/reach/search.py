@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,8 @@ from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
-from lifecircle.reach import kernels
+from lifecircle.reach import contraction, kernels, lanes
+from lifecircle.reach.contraction import FAR, Graph, Pockets
 from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
 NARROW = 65_534
@@ -28,9 +28,13 @@ WIDEST = (1 << 29) - 1
 _PER_THREAD = 8  # pieces of work a thread takes in a run: enough for even loads and a moving bar
 _BUCKETS = 128  # buckets of the batch search, about; few and wide ones beat many narrow ones
 _PAIRS = 200_000_000
+_ROOMS = {
+    kernels.MORE_ITEMS: "items", kernels.MORE_ROWS: "rows", kernels.MORE_ARCS: "arcs",
+    kernels.MORE_STREETS: "streets", kernels.MORE_PENDANTS: "pendants", kernels.MORE_DOORS: "doors",
+    kernels.MORE_FACILITIES: "facilities",
+}  # fmt: skip
 
 Progress = Callable[[int], None]
-Product = Literal["streets", "services", "pairs"]
 
 
 class Ground:
@@ -56,15 +60,22 @@ class Ground:
         length_m: NDArray[np.float64],
     ) -> None:
         self.n = len(x)
-        self.order = np.argsort(_hilbert(x, y), kind="stable")
-        self.rank = np.empty(self.n, dtype=np.int32)
-        self.rank[self.order] = np.arange(self.n, dtype=np.int32)
         self.directed = bool((ticks_uv != ticks_vu).any())
-        self.uv = np.where(ticks_uv >= 0, ticks_uv, kernels.FAR).astype(np.int32)
-        self.vu = np.where(ticks_vu >= 0, ticks_vu, kernels.FAR).astype(np.int32)
+        self.uv = np.where(ticks_uv >= 0, ticks_uv, FAR).astype(np.int32)
+        self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32)
         self.length_cm = np.floor(length_m * 100 + 0.5).astype(np.int32)
-        self.u, self.v = self.rank[u], self.rank[v]
-        self.graph = self._halves()
+        self.u, self.v = np.asarray(u, dtype=np.int32), np.asarray(v, dtype=np.int32)
+        along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
+        self._number(along)
+        graph = self._halves()
+        contracted = _contract(graph)
+        group, order = np.empty(self.n, np.int32), np.empty(self.n, np.int32)
+        groups = contraction.number(graph, *contracted, group, order)
+        rank = self._number(order)
+        self.order = along[order]
+        self.rank = _inverse(self.order)
+        self.graph = Graph(*(_frozen(a) for a in self._halves()))
+        self.pockets = _pockets(self.graph, contracted[0], contracted[1], order, rank, group[order], *groups)
 
     @classmethod
     def of(cls, network: Network, lane: Lane) -> "Ground":
@@ -74,25 +85,18 @@ class Ground:
             network.length_m,
         )  # fmt: skip
 
-    def _halves(self) -> kernels.Graph:
-        """Half-edges by node; those to nodes of degree one last; edges closed both ways left out."""
-        walkable = (self.uv < kernels.FAR) | (self.vu < kernels.FAR)
-        loop = self.u == self.v
-        there, again = np.flatnonzero(walkable), np.flatnonzero(walkable & ~loop)
-        tail = np.concatenate([self.u[there], self.v[again]])
-        head = np.concatenate([self.v[there], self.u[again]])
-        out = np.concatenate([self.uv[there], self.vu[again]])
-        back = np.concatenate([self.vu[there], self.uv[again]])
-        length = np.concatenate([self.length_cm[there], self.length_cm[again]])
-        degree = np.bincount(tail, minlength=self.n)
-        degree[self.u[there[loop[there]]]] += 1  # a loop is two ends, so its node is no dead end
-        leaf = (degree[head] == 1) & (degree[tail] > 1)
-        order = np.lexsort((head, leaf, tail))
-        start = np.concatenate([[0], np.cumsum(np.bincount(tail, minlength=self.n))]).astype(np.int64)
-        leaves = start[:-1] + np.bincount(tail[~leaf], minlength=self.n)
-        return kernels.Graph(
-            *(_frozen(a) for a in (start, leaves, head[order], out[order], back[order], length[order]))
-        )
+    def _number(self, order: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Number the nodes anew: ``order`` holds the old numbers by the new ones; returns its inverse."""
+        rank = _inverse(order)
+        self.u, self.v = rank[self.u], rank[self.v]
+        return rank
+
+    def _halves(self) -> Graph:
+        """Half-edges by node; edges closed both ways left out."""
+        start = np.empty(self.n + 1, np.int64)
+        lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
+        contraction.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
+        return Graph(start, *(part[: start[-1]] for part in lists))
 
     def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
         """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.
@@ -105,7 +109,7 @@ class Ground:
         if cutoff > WIDEST:
             raise DataError(f"the cutoff of {cutoff / TICKS:g} is beyond the largest there is, {WIDEST / TICKS:g}")
         # Of an edge min(w, two remainders) is reached: where the remainders may be cut at 65,535, w must be shorter.
-        longest = int(self.uv[self.uv < kernels.FAR].max(initial=0)) if streets else 0
+        longest = int(self.uv[self.uv < FAR].max(initial=0)) if streets else 0
         return np.uint16 if cutoff <= NARROW // 2 or (cutoff <= NARROW and longest <= NARROW) else np.uint32
 
     def seeds(self, joins: Joins, legs: Legs, n_origins: int) -> kernels.Seeds:
@@ -122,41 +126,112 @@ class Ground:
             )
         )  # fmt: skip
 
+    @cached_property
     def node_seeds(self) -> kernels.Seeds:
-        """Every node as an origin, in Hilbert order, at no cost."""
-        node, zero = np.arange(self.n, dtype=np.int32), np.zeros(self.n, dtype=np.int32)
-        nowhere = np.full(self.n, -1, dtype=np.int32)
+        """Every node as an origin, in the order of the new numbers, at no cost.
+
+        A dead end has no row of its own: who starts there stands at the end of its street.
+        """
+        group = self.pockets.group
+        node = np.arange(self.n, dtype=np.int32)
+        leaf = np.flatnonzero(node >= self.pockets.dead[group]).astype(np.int32)
+        edge_of = np.full(self.n, -1, dtype=np.int32)
+        open_edge = np.flatnonzero((self.uv < FAR) | (self.vu < FAR)).astype(np.int32)
+        edge_of[self.u[open_edge]] = open_edge
+        edge_of[self.v[open_edge]] = open_edge
+        edge, u, v = np.full(self.n, -1, np.int32), node.copy(), node.copy()
+        to_u, to_v = np.zeros(self.n, np.int32), np.full(self.n, -1, np.int32)
+        leg, forth, back, at = (np.zeros(self.n, np.int32) for _ in range(4))
+        uv, vu, length = (np.zeros(self.n, np.int32) for _ in range(3))
+        own = edge_of[leaf]
+        edge[leaf], u[leaf], v[leaf] = own, self.u[own], self.v[own]
+        uv[leaf], vu[leaf], length[leaf] = self.uv[own], self.vu[own], self.length_cm[own]
+        far_end = self.v[own] == leaf
+        to_u[leaf] = np.where(far_end, np.where(self.vu[own] < FAR, self.vu[own], -1), 0)
+        to_v[leaf] = np.where(far_end, 0, np.where(self.uv[own] < FAR, self.uv[own], -1))
+        forth[leaf], back[leaf] = np.where(far_end, self.uv[own], 0), np.where(far_end, self.vu[own], 0)
+        at[leaf] = np.where(far_end, self.length_cm[own], 0)
         ptr = np.arange(self.n + 1, dtype=np.int64)
-        rest = (zero, zero, zero, np.zeros(self.n), zero, zero, zero, zero)
-        return kernels.Seeds(*(_frozen(a) for a in (ptr, nowhere, node, node, zero, nowhere, *rest)))
+        return kernels.Seeds(
+            *(_frozen(a) for a in (ptr, edge, u, v, to_u, to_v, leg, forth, back, at / 100, uv, vu, length, at))
+        )
+
+
+def _contract(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
+    """Contract a network with as much room as it takes; see `contraction.contract`."""
+    n = len(graph.start) - 1
+    dead = np.empty(n, np.bool_)
+    contraction.dead_ends(graph.start, graph.head, dead)
+    first, level = np.empty(n, np.int32), np.empty(n, np.int32)
+    halves, hooks, rounds = int(1.7 * len(graph.head)) + 2, 2 * n + 2, -1
+    while rounds < 0:
+        half, hook = np.empty((halves, 4), np.int32), np.empty((hooks, 2), np.int32)
+        rounds = contraction.contract(graph, dead, half, hook, first, level)
+        halves, hooks = 2 * halves, 2 * hooks
+    return half, first, level, rounds
+
+
+def _pockets(  # noqa: PLR0913
+    graph: Graph, half: NDArray[np.int32], lists: NDArray[np.int32], order: NDArray[np.int32], rank: NDArray[np.int32],
+    group: NDArray[np.int32], first: NDArray[np.int64], dead: NDArray[np.int64], core: NDArray[np.bool_],
+) -> Pockets:  # fmt: skip
+    """Lay the groups of a contracted network out; the lists are given room for the most there can be, then cut."""
+    n, n_groups = len(order), len(core)
+
+    def pointers(size: int) -> NDArray[np.int64]:
+        return np.empty(size + 1, np.int64)
+
+    def room(size: int) -> NDArray[np.int32]:
+        return np.empty(size, np.int32)
+
+    # A half-edge is at most one link, or one side and one arc; a street at most one side and one street; and titles.
+    halves, streets = len(half), len(graph.head)
+    longest = (contraction.TITLE + 1) * n + 4 * halves + 5 * streets
+    made = Pockets(
+        group, first, dead, core,
+        pointers(n_groups), room(halves), room(halves), room(halves), pointers(n_groups), room(halves), room(halves),
+        pointers(n_groups), np.empty(longest, np.uint32),
+    )  # fmt: skip
+    links, hangs, length = contraction.write(graph, half, lists, order, rank, made)
+    g = n_groups
+    used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
+    return Pockets(*(_frozen(part[:size].copy()) for part, size in zip(made, used, strict=True)))
 
 
 class _Desks:
     """Working memory for the threads of one run; a desk that proves too small is made anew, larger."""
 
-    def __init__(self, ground: Ground, targets: kernels.Targets, cutoff: int, lanes: type, room: int) -> None:
-        self.n, self.n_facilities = ground.n, len(targets.service_ptr) - 1
+    def __init__(self, ground: Ground, targets: kernels.Targets, cutoff: int, width: type, room: int) -> None:
+        pockets = ground.pockets
+        self.n, self.n_groups, self.n_facilities = ground.n, len(pockets.core), len(targets.service_ptr) - 1
+        sides = pockets.book[pockets.page[:-1]]
+        self.slots = int((sides.astype(np.int64) + pockets.dead - pockets.first[:-1]).max(initial=1))
         self.rows_of_tally = sum(targets.thresholds.shape) + targets.thresholds.size + targets.thresholds.shape[0] + 3
-        self.lanes = lanes
+        self.lanes = width
         self.shift = max(0, int(cutoff // _BUCKETS).bit_length())
         self.n_buckets = (cutoff >> self.shift) + 2
-        self.room = dict.fromkeys(("items", "nodes", "pairs", "pendants", "doors", "facilities"), room)
+        self.room = dict.fromkeys(_ROOMS.values(), room)
 
     def make(self) -> kernels.Desk:
-        width = kernels.ROW_BYTES // np.dtype(self.lanes).itemsize
-        room, ticks, whole = self.room, self.lanes, np.int32
+        width = lanes.ROW_BYTES // np.dtype(self.lanes).itemsize
+        room, ticks, whole, place = self.room, self.lanes, np.int32, np.uint32
         empty = np.empty
         queue = kernels.Queue(
-            dist=np.zeros(self.n, whole),
-            place=np.concatenate([np.full(self.n, -1, np.int64), [0]]),
+            dist=np.zeros(self.n_groups, whole),
+            place=np.concatenate([np.full(self.n_groups, -1, np.int64), [0]]),
+            inner=empty(self.n, whole),
+            own=empty(self.n_groups, whole),
             bucket=empty(self.n_buckets, whole),
             item=empty(room["items"], whole),
             next=empty(room["items"], whole),
-            order=empty(room["nodes"], whole),
+            order=empty(self.n_groups, whole),
+            row=empty(self.slots, place),
         )
         piece = kernels.Piece(
-            *(empty(room["pairs"], dtype) for dtype in (whole, whole, whole, ticks, ticks)),
-            *(empty(room["pendants"], dtype) for dtype in (whole, whole, ticks)),
+            empty(room["rows"] + 1, np.uint32),
+            *(empty(room["arcs"], dtype) for dtype in (place, ticks, ticks)),
+            *(empty(room["streets"], dtype) for dtype in (place, place, place, ticks)),
+            *(empty(room["pendants"], dtype) for dtype in (place, place, ticks)),
         )
         doors = kernels.Doors(
             np.full(self.n_facilities + 1, -1, np.int64),
@@ -165,17 +240,14 @@ class _Desks:
             *(empty(room["doors"], whole) for _ in range(3)),
         )
         matrix = kernels.Matrix(
-            rows=_aligned(room["nodes"] * width, ticks),
+            rows=_aligned(room["rows"] * width, ticks),
             tally=_aligned(self.rows_of_tally * width, ticks),
             sums=empty(width, np.uint32),
         )
         return kernels.Desk(queue, piece, doors, matrix)
 
     def enlarge(self, reason: int) -> None:
-        what = {
-            kernels.MORE_ITEMS: "items", kernels.MORE_NODES: "nodes", kernels.MORE_PAIRS: "pairs",
-            kernels.MORE_PENDANTS: "pendants", kernels.MORE_DOORS: "doors", kernels.MORE_FACILITIES: "facilities",
-        }[reason]  # fmt: skip
+        what = _ROOMS[reason]
         self.room = self.room | {what: 2 * self.room[what]}
 
 
@@ -280,7 +352,7 @@ class Walk:
     def nearest_and_counts(self, *, progress: Progress | None = None) -> Reach:
         """N and C: the nearest facility of each service, and how many lie within each threshold."""
         found = self._found(services=True)
-        self._run("services", found, progress)
+        self._run(found, progress)
         back = np.empty_like(self._order)
         back[self._order] = np.arange(self.n_origins)
         ticks = np.where(found.ticks == kernels.UNREACHED, np.inf, found.ticks.astype(np.float64))
@@ -290,7 +362,7 @@ class Walk:
     def extent(self, *, progress: Progress | None = None) -> Extent:
         """R: nodes reached and street length reached."""
         found = self._found(streets=True)
-        self._run("streets", found, progress)
+        self._run(found, progress)
         return _extent(self.ground, found, self._order)
 
     def pairs(self, *, most: int = _PAIRS, progress: Progress | None = None) -> Pairs:
@@ -302,7 +374,7 @@ class Walk:
             There are more than ``most`` pairs; said before any is stored.
         """
         counted = self._found(services=True)
-        self._run("services", counted, None)
+        self._run(counted, None)
         total = int(counted.reached.sum())
         if total > most:
             raise DataError(
@@ -311,7 +383,7 @@ class Walk:
             )
         ptr = np.concatenate([[0], np.cumsum(counted.reached)]).astype(np.int64)
         found = counted._replace(pair_ptr=_frozen(ptr), pairs=np.empty(total, np.int64))
-        self._run("pairs", found, progress)
+        self._run(found, progress, pairs=True)
         origin = np.repeat(np.arange(self.n_origins), counted.reached)
         by_cost = found.pairs[np.lexsort((found.pairs, origin))]
         place = np.concatenate([[0], np.cumsum(counted.reached[np.argsort(self._order, kind="stable")])]).astype(
@@ -337,10 +409,10 @@ class Walk:
             pairs=np.empty(0, np.int64),
         )
 
-    def _run(self, product: Product, found: kernels.Found, progress: Progress | None) -> None:
+    def _run(self, found: kernels.Found, progress: Progress | None, *, pairs: bool = False) -> None:
         _run(
-            self.ground, self._seeds, self._targets, self.lane.cutoff, product, found,
-            threads=self.threads, room=self.room, wide=self.wide, progress=progress,
+            self.ground, self._seeds, self._targets, self.lane.cutoff, found,
+            pairs=pairs, threads=self.threads, room=self.room, wide=self.wide, progress=progress,
         )  # fmt: skip
 
 
@@ -351,9 +423,9 @@ def extent_of_nodes(ground: Ground, cutoff: int, *, threads: int | None = None, 
     ----------
     cutoff : int, ticks
     """
-    seeds = ground.node_seeds()
+    seeds = ground.node_seeds
     found = _nothing_found(ground.n)
-    _run(ground, seeds, _no_targets(ground.n, 0), cutoff, "streets", found, threads=threads, room=room)
+    _run(ground, seeds, _no_targets(ground.n, 0), cutoff, found, threads=threads, room=room)
     return _extent(ground, found, ground.order)
 
 
@@ -379,7 +451,7 @@ def compile_kernels() -> None:
     one, none = np.zeros(1), np.zeros(0, np.int32)
     ground = Ground(one, one, none, none, none, none, np.zeros(0))
     found = _nothing_found(1)._replace(reached=np.empty(1, np.int64), ticks=np.empty((0, 1), np.int32))
-    _run(ground, ground.node_seeds(), _no_targets(1, 0), 0, "services", found, threads=1, room=1)
+    _run(ground, ground.node_seeds, _no_targets(1, 0), 0, found, threads=1, room=1)
 
 
 def _nothing_found(n_streets: int) -> kernels.Found:
@@ -396,22 +468,22 @@ def _nothing_found(n_streets: int) -> kernels.Found:
 
 
 def _run(  # noqa: PLR0913
-    ground: Ground, seeds: kernels.Seeds, targets: kernels.Targets, cutoff: int, product: Product,
-    found: kernels.Found, *,
-    threads: int | None, room: int, wide: bool = False, progress: Progress | None = None,
+    ground: Ground, seeds: kernels.Seeds, targets: kernels.Targets, cutoff: int, found: kernels.Found, *,
+    pairs: bool = False, threads: int | None, room: int, wide: bool = False, progress: Progress | None = None,
 ) -> None:  # fmt: skip
-    """Share the origins out among threads, each with a desk of its own; who needs more room goes on with more."""
+    """Write the products that ``found`` has columns for.
+
+    Origins are shared out among threads, each with a desk of its own; who needs more room goes on with more.
+    """
     n = len(seeds.ptr) - 1
     threads = threads or os.cpu_count() or 1
+    streets = len(found.nodes) > 0
+    task = (streets, not pairs and len(found.reached) > 0, pairs, ground.directed)
     # A lane also names facilities, so they must fit it.
-    lanes = (
-        np.uint32
-        if wide or len(targets.service_ptr) > NARROW
-        else ground.lanes_for(cutoff, streets=product == "streets")
-    )
-    desks = _Desks(ground, targets, cutoff, lanes, room)
+    width = np.uint32 if wide or len(targets.service_ptr) > NARROW else ground.lanes_for(cutoff, streets=streets)
+    desks = _Desks(ground, targets, cutoff, width, room)
     broad = _Desks(ground, targets, cutoff, np.uint32, room)
-    if product == "streets" and ground.directed:
+    if streets and ground.directed:
         _check_centimetres(ground, cutoff)
     batches = -(-n // kernels.BATCH)
     step = kernels.BATCH * max(1, -(-batches // (threads * _PER_THREAD)))
@@ -423,14 +495,9 @@ def _run(  # noqa: PLR0913
         desk = getattr(local, "desk", None) or own.make()
         at = first
         while at < last:
-            if product == "streets":
-                reason, at = kernels.walk_streets(
-                    ground.graph, seeds, cutoff, own.shift, (at, last), ground.directed, desk, found
-                )
-            else:
-                reason, at = kernels.walk_services(
-                    ground.graph, seeds, targets, cutoff, own.shift, (at, last), product == "pairs", desk, found
-                )
+            reason, at = kernels.walk(
+                ground.graph, ground.pockets, seeds, targets, cutoff, own.shift, (at, last), task, desk, found
+            )
             if reason == kernels.WIDER:
                 own = broad
             elif reason != kernels.DONE:
@@ -450,7 +517,7 @@ def _run(  # noqa: PLR0913
 
 def _check_centimetres(ground: Ground, cutoff: int) -> None:
     """Partial edges are products of a length and two costs: they must fit 63 bits."""
-    cost = max(int(side[side < kernels.FAR].max(initial=1)) for side in (ground.uv, ground.vu))
+    cost = max(int(side[side < FAR].max(initial=1)) for side in (ground.uv, ground.vu))
     if 2 * int(ground.length_cm.max(initial=1)) * min(cutoff, cost) * cost >= 1 << 63:
         raise DataError(
             "an edge is too long for its reached part to be counted in centimetres; split it, or lower the cutoff"
@@ -500,6 +567,13 @@ def _targets(
         service, limits,
     )  # fmt: skip
     return kernels.Targets(*(_frozen(a) for a in arrays))
+
+
+def _inverse(order: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Inverse of a permutation."""
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
