@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -238,6 +239,10 @@ class Network:
 
     def lines(self) -> NDArray[np.object_]:
         """Edge lines in the region's metre CRS, (n_edges,) shapely LineString."""
+        return self._lines.copy()
+
+    @cached_property
+    def _lines(self) -> NDArray[np.object_]:
         x, y = self.region.to_metres.transform(self.lon, self.lat)
         which = np.repeat(np.arange(self.n_edges), np.diff(self.offsets))
         return np.asarray(shapely.linestrings(np.column_stack([x, y]), indices=which), dtype=object)
