@@ -342,6 +342,7 @@ def tidy_numbers(value: float | None) -> float | int | None:
 
 def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
     """Every headline figure with numerator and denominator, as ``summary.json`` has it."""
+    facilities = coverage.facilities.count()
     services = {
         key: {
             "title": service.title,
@@ -350,7 +351,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
             "unit": coverage.unit_of(key),
             "threshold": tidy_numbers(service.threshold.value),
             "measure": "network",
-            "facilities": coverage.facilities.count()[key],
+            "facilities": facilities[key],
             "source": service.threshold.source,
             "status": service.threshold.status,
         }

@@ -260,9 +260,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
 
 
 def _rank(kind: NDArray[np.object_]) -> NDArray[np.uint8]:
-    values, inverse = np.unique(kind.astype(str), return_inverse=True)
-    rank = [0 if value in _MAIN_ROADS else 1 if value in _STREETS else 2 for value in values.tolist()]
-    return np.array(rank, dtype=np.uint8)[inverse]
+    return np.array([0 if value in _MAIN_ROADS else 1 if value in _STREETS else 2 for value in kind], dtype=np.uint8)
 
 
 def _shapes(named: list[tuple[Any, str, str]]) -> maps.Shapes:
