@@ -1,5 +1,6 @@
 """The command line: parse, call one public function, print."""
 
+import gc
 import json
 import logging
 import os
@@ -73,6 +74,8 @@ def main() -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
     for noisy in ("numba", "matplotlib", "fiona", "rasterio", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Looking for cycles among the tags of a city costs more than a command leaves behind before it ends.
+    gc.disable()
     try:
         app(standalone_mode=True)
     except LifecircleError as error:
@@ -83,6 +86,8 @@ def main() -> None:
     except KeyboardInterrupt:
         typer.echo("lifecircle: stopped; nothing was changed", err=True)
         sys.exit(130)
+    finally:
+        gc.enable()
 
 
 def _version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,12 +165,12 @@ class Region:
         boundary = shapely.union_all([zone.geometry for zone in zones])
         return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
 
-    @property
+    @cached_property
     def to_metres(self) -> pyproj.Transformer:
         """Transformer from lon/lat to the region's CRS, x before y."""
         return pyproj.Transformer.from_crs(WGS84, self.crs, always_xy=True)
 
-    @property
+    @cached_property
     def to_lonlat(self) -> pyproj.Transformer:
         """Transformer from the region's CRS to lon/lat, x before y."""
         return pyproj.Transformer.from_crs(self.crs, WGS84, always_xy=True)

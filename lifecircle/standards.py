@@ -39,7 +39,8 @@ class TagRule(BaseModel):
     def fits(self, tags: dict[str, str]) -> bool:
         """Say whether an OSM object with these tags fits the rule."""
         return (
-            all(_has(tags, key, values) for key, values in self.match.items())
+            self.match.keys() <= tags.keys()  # seldom so, and quickly told
+            and all(_has(tags, key, values) for key, values in self.match.items())
             and not any(_has(tags, key, values) for key, values in self.unless.items())
             and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
         )

@@ -567,6 +567,6 @@ def _water(data: osm.OsmData) -> list[Any]:
     return [
         shape
         for tags, shape in zip(data.features["tags"], data.features["geometry"], strict=True)
-        if shape.geom_type.endswith("Polygon")
-        and (tags.get("natural") == "water" or tags.get("waterway") == "riverbank")
+        if (tags.get("natural") == "water" or tags.get("waterway") == "riverbank")
+        and shape.geom_type.endswith("Polygon")
     ]

@@ -65,11 +65,11 @@ class Gaps:
         """Cluster the cells that lack a service: pixels that touch, at a corner too, are one gap."""
         found: list[Gap] = []
         polygons = coverage.cells.polygons()
-        for ix, key in enumerate(coverage.keys):
+        centres = np.asarray(shapely.centroid(polygons), dtype=object)
+        for ix in range(len(coverage.keys)):
             unmet = np.flatnonzero(coverage.met[ix] == NOT_MET)
             if len(unmet):
-                cause = _causes(coverage, ix, unmet)
-                made = [_gap(coverage, ix, key, group, cause, polygons) for group in _clusters(coverage, unmet)]
+                made = _gaps(coverage, ix, unmet, _causes(coverage, ix, unmet, centres[unmet]), polygons)
                 made.sort(key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
                 found += made
         return cls(coverage, tuple(found))
@@ -108,18 +108,19 @@ class Gaps:
         return f"<p>{len(self)} gaps, the ten largest:</p><table>{head}{rows}</table>"
 
 
-def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Say which cluster each unmet cell is in, (len(unmet),) counted from 0."""
     row, column = coverage.cells.row[unmet], coverage.cells.column[unmet]
     row, column = row - row.min(), column - column.min()
     grid = np.zeros((row.max() + 1, column.max() + 1), dtype=bool)
     grid[row, column] = True
     label, _ = ndimage.label(grid, structure=np.ones((3, 3)))
-    group = label[row, column]
-    order = np.argsort(group, kind="stable")
-    return np.split(unmet[order], np.flatnonzero(np.diff(group[order])) + 1)
+    return np.asarray(label[row, column], dtype=np.int64) - 1
 
 
-def _causes(coverage: Coverage, service: int, unmet: NDArray[np.int64]) -> NDArray[np.object_]:
+def _causes(
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], centres: NDArray[np.object_]
+) -> NDArray[np.object_]:
     """First cause of each unmet cell, (len(unmet),) str."""
     key = coverage.keys[service]
     rule = coverage.standard.services[key]
@@ -129,7 +130,6 @@ def _causes(coverage: Coverage, service: int, unmet: NDArray[np.int64]) -> NDArr
     crow_m = limit * (profile.level_speed if level else profile.top_speed)
     facilities = coverage.facilities
     giving = np.flatnonzero([service in given for given in facilities.services])
-    centres = shapely.centroid(coverage.cells.polygons()[unmet])
     tree = shapely.STRtree(facilities.shape[giving])
     near = np.zeros(len(unmet), dtype=bool)
     near[tree.query(centres, predicate="dwithin", distance=crow_m)[0]] = True
@@ -137,29 +137,41 @@ def _causes(coverage: Coverage, service: int, unmet: NDArray[np.int64]) -> NDArr
     return np.where(miss, "near_miss", np.where(near, "severed", "none_near")).astype(object)
 
 
-def _gap(
-    coverage: Coverage, service: int, key: str, group: NDArray[np.int64], cause: NDArray[np.object_],
+def _gaps(
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], cause: NDArray[np.object_],
     polygons: NDArray[np.object_],
-) -> Gap:  # fmt: skip
-    cells = coverage.cells
-    weight = np.ones(len(group)) if cells.people is None else cells.people[group].astype(np.float64)
-    unmet = np.flatnonzero(coverage.met[service] == NOT_MET)
-    named = cause[np.searchsorted(unmet, group)]
-    zones = np.array([zone.key for zone in cells.region.zones], dtype=object)[cells.zone[group]]
-    worst = coverage.ticks[service, group].max() / TICKS
-    return Gap(
-        service=key,
-        zone=_most(zones, weight),
-        cause=_most(named, weight),
-        cells=tuple(group.tolist()),
-        people=None if cells.people is None else int(cells.people[group].sum()) / PEOPLE,
-        area_m2=int(cells.area_m2[group].sum()),
-        worst=float(worst) if np.isfinite(worst) else None,
-        geometry=shapely.coverage_union_all(polygons[group]),
-    )
+) -> list[Gap]:  # fmt: skip
+    """Every cluster of the cells that lack a service, in any order."""
+    cells, cluster = coverage.cells, _clusters(coverage, unmet)
+    order = np.argsort(cluster, kind="stable")
+    first = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    weight = np.ones(len(unmet)) if cells.people is None else cells.people[unmet].astype(np.float64)
+    zones = np.array([zone.key for zone in cells.region.zones], dtype=object)[cells.zone[unmet]]
+    inner = unmet[order]
+    people = None if cells.people is None else (np.add.reduceat(cells.people[inner], first) / PEOPLE).tolist()
+    worst = (np.maximum.reduceat(coverage.ticks[service, inner], first) / TICKS).tolist()
+    area_m2 = np.add.reduceat(cells.area_m2[inner], first).tolist()
+    groups = np.split(inner, first[1:])
+    zone, mostly = _most(zones, weight, cluster), _most(cause, weight, cluster)
+    return [
+        Gap(
+            service=coverage.keys[service],
+            zone=zone[ix],
+            cause=mostly[ix],
+            cells=tuple(group.tolist()),
+            people=None if people is None else people[ix],
+            area_m2=area_m2[ix],
+            worst=worst[ix] if np.isfinite(worst[ix]) else None,
+            geometry=shapely.coverage_union_all(polygons[group]),
+        )
+        for ix, group in enumerate(groups)
+    ]
 
 
-def _most(names: NDArray[np.object_], weight: NDArray[np.float64]) -> str:
-    """Name with the greatest weight; of equal ones the first in the alphabet."""
+def _most(names: NDArray[np.object_], weight: NDArray[np.float64], cluster: NDArray[np.int64]) -> list[str]:
+    """Name with the greatest weight in each cluster; of equal ones the first in the alphabet."""
     values, inverse = np.unique(names.astype(str), return_inverse=True)
-    return str(values[int(np.argmax(np.bincount(inverse, weights=weight)))])
+    table = np.full((cluster.max() + 1, len(values)), -np.inf)  # a name the cluster lacks loses even to no weight
+    table[cluster, inverse] = 0.0
+    np.add.at(table, (cluster, inverse), weight)
+    return [str(name) for name in values[np.argmax(table, axis=1)]]

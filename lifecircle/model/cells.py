@@ -242,8 +242,9 @@ def _inside(
 def _fabric(features: pd.DataFrame, region: Region) -> _Fabric:
     tags = features["tags"].to_numpy()
     is_area = (features["osm_type"] != "n").to_numpy()
-    building = np.fromiter((t.get("building", "no") != "no" for t in tags), dtype=bool, count=len(tags)) & is_area
-    home = np.fromiter((t.get("building") in HOMES for t in tags), dtype=bool, count=len(tags)) & building
+    kinds = [t.get("building", "no") for t in tags]
+    building = np.array([kind != "no" for kind in kinds], dtype=bool) & is_area
+    home = np.array([kind in HOMES for kind in kinds], dtype=bool) & building
     land = np.fromiter((t.get("landuse") == "residential" for t in tags), dtype=bool, count=len(tags)) & is_area
     shapes = features["geometry"].to_numpy(dtype=object)
     centre = shapely.centroid(region.project(shapes[building])) if building.any() else np.array([], dtype=object)

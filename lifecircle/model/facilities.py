@@ -171,13 +171,13 @@ def _years(values: NDArray[np.float64]) -> list[int | None]:
 
 def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) -> pd.DataFrame:
     """Features that give a service in the year, as rows with their services, name, years and id."""
-    wanted = standard.tag_keys
+    wanted = {prefix + key for key in standard.tag_keys for prefix in ("", *_LIFECYCLE)}
     position = {key: ix for ix, key in enumerate(standard.services)}
     found: list[tuple[object, ...]] = []
     for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
-        to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
-        if wanted.isdisjoint(tags) and wanted.isdisjoint(to_come):
+        if wanted.isdisjoint(tags):
             continue
+        to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
         opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
         served = standard.serves(tags) if _open_in(year, opens, closes) else []
         if to_come:  # what is proposed stands beside what is there, from the year it is said to open
@@ -263,9 +263,10 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         stands[free] = chief
     columns = {name: rows[name].tolist() for name in rows.columns}
     made: list[dict[str, Any]] = []
-    chiefs = np.unique(stands)
-    for chief in chiefs.tolist():
-        members = [chief, *(ix for ix in np.flatnonzero(stands == chief).tolist() if ix != chief)]
+    order = np.argsort(stands, kind="stable")
+    chiefs, first = np.unique(stands[order], return_index=True)
+    for chief, group in zip(chiefs.tolist(), np.split(order, first[1:]), strict=True):
+        members = [chief, *(ix for ix in group.tolist() if ix != chief)]
         place = {name: values[chief] for name, values in columns.items()}
         place["services"] = tuple(sorted(set().union(*(served[ix] for ix in members))))
         place["merged"] = len(members) - 1
@@ -288,7 +289,7 @@ def _facing(places: list[int], shapes: NDArray[np.object_], snapper: Snapper) ->
     """
     area = np.array([p for p in places if shapely.get_dimensions(shapes[p]) == 2], dtype=np.int64)  # noqa: PLR2004
     faced = shapes[area]
-    found, edge = shapely.STRtree(snapper.lines).query_nearest(faced, all_matches=True)
+    found, edge = snapper.tree.query_nearest(faced, all_matches=True)
     order = np.lexsort((edge, found))
     found, edge = found[order], edge[order]
     first = np.flatnonzero(np.diff(found, prepend=-1))
@@ -330,8 +331,7 @@ def _entrances(
                 found.append((p, points[g], "mapped", f"n{gates[g][1]}"))
     bare = np.flatnonzero(is_area & ~has)
     if len(bare):
-        tree = shapely.STRtree(snapper.lines)
-        place, edge = tree.query(outline[bare], predicate="intersects")
+        place, edge = snapper.tree.query(outline[bare], predicate="intersects")
         ground = ~snapper.network.aloft[edge]  # a bridge over a park is no way into it
         place, edge = place[ground], edge[ground]
         order = np.lexsort((edge, place))

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -176,7 +177,7 @@ class Network:
             No way is walkable.
         """
         tags = ways["tags"].to_numpy()
-        open_way = np.fromiter((walkable(t) for t in tags), dtype=bool, count=len(tags))
+        open_way = np.array([walkable(t) for t in tags], dtype=bool)
         rows = open_way[way_nodes["way_ix"].to_numpy()] & way_nodes["inside"].to_numpy()
         way_ix = way_nodes["way_ix"].to_numpy()[rows]
         position = way_nodes["position"].to_numpy()[rows]
@@ -192,9 +193,9 @@ class Network:
         edge_u = np.searchsorted(node_id, ref[first]).astype(np.int32)
         edge_v = np.searchsorted(node_id, ref[last]).astype(np.int32)
         way = way_ix[first]
-        stairs = np.fromiter((has_steps(t) for t in tags), dtype=bool, count=len(tags))
-        private = np.fromiter((t.get("foot", t.get("access")) in PRIVATE for t in tags), dtype=bool, count=len(tags))
-        aloft = np.fromiter((is_aloft(t) for t in tags), dtype=bool, count=len(tags))
+        stairs = np.array([has_steps(t) for t in tags], dtype=bool)
+        private = np.array([t.get("foot", t.get("access")) in PRIVATE for t in tags], dtype=bool)
+        aloft = np.array([is_aloft(t) for t in tags], dtype=bool)
         kinds = np.array([t["highway"] for t in tags], dtype=object)
         network = cls(
             node_id=node_id,
@@ -238,6 +239,10 @@ class Network:
 
     def lines(self) -> NDArray[np.object_]:
         """Edge lines in the region's metre CRS, (n_edges,) shapely LineString."""
+        return self._lines.copy()
+
+    @cached_property
+    def _lines(self) -> NDArray[np.object_]:
         x, y = self.region.to_metres.transform(self.lon, self.lat)
         which = np.repeat(np.arange(self.n_edges), np.diff(self.offsets))
         return np.asarray(shapely.linestrings(np.column_stack([x, y]), indices=which), dtype=object)

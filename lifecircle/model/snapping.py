@@ -1,6 +1,7 @@
 """Where a place meets the network: the nearest point on an edge, and what the legs cost."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -86,16 +87,19 @@ class Snapper:
         self.limit_m = limit_m
         self.lines = network.lines()
         shapely.prepare(self.lines)
-        self._trees: list[tuple[NDArray[np.int64], shapely.STRtree]] = []
-        # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
-        # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
-        everything = np.arange(network.n_edges)
-        self._trees.append((everything, shapely.STRtree(self.lines)))
+        self.tree = shapely.STRtree(self.lines)
+        self._level = np.flatnonzero(~network.steps)
         self._scrap = network.part_length_m() < SCRAP_M
+        self._rest = np.flatnonzero(~self._scrap)
         self._barriers = shapely.STRtree(barriers if barriers is not None else [])
-        if network.steps.any() and not network.steps.all():
-            level = np.flatnonzero(~network.steps)
-            self._trees.append((level, shapely.STRtree(self.lines[level])))
+
+    @cached_property
+    def _level_tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.lines[self._level])
+
+    @cached_property
+    def _rest_tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.lines[self._rest])
 
     def join(self, shapes: NDArray[np.object_]) -> Joins:
         """Join places to the nearest point of the nearest edge.
@@ -110,20 +114,14 @@ class Snapper:
         Joins
             At least one row for each place within the limit.
         """
-        found_place, found_edge = [], []
-        for numbers, tree in self._trees:
-            place, edge = tree.query_nearest(shapes, max_distance=self.limit_m, all_matches=True)
-            # Several edges may be equally near (at a junction): the lowest edge, so that the answer does not
-            # depend on the order of the tree.
-            order = np.lexsort((numbers[edge], place))
-            place, edge = place[order], numbers[edge[order]]
-            first = np.ones(len(place), dtype=bool)
-            first[1:] = place[1:] != place[:-1]
-            found_place.append(place[first])
-            found_edge.append(edge[first])
-        beside = self._beside(shapes, found_place[0], found_edge[0])
-        found_place.append(beside[0])
-        found_edge.append(beside[1])
+        place, edge = self._nearest(self.tree, shapes, self.limit_m)
+        # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
+        # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
+        stairs = place[self.network.steps[edge]]
+        nearby, level = self._nearest(self._level_tree, shapes[stairs], self.limit_m)
+        beside = self._beside(shapes, place, edge)
+        found_place = [place, stairs[nearby], beside[0]]
+        found_edge = [edge, self._level[level], beside[1]]
         place = np.concatenate(found_place)
         edge = np.concatenate(found_edge)
         level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
@@ -133,21 +131,30 @@ class Snapper:
         first.sort()
         return self.at(shapes, place[first], edge[first])
 
+    @staticmethod
+    def _nearest(
+        tree: shapely.STRtree, shapes: NDArray[np.object_], within_m: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Nearest line of a tree to each shape that has one, shapes ascending.
+
+        Several may be equally near (at a junction): the lowest is taken, so that the answer does not depend on the
+        order of the tree.
+        """
+        if len(tree) == 0 or len(shapes) == 0:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        place, line = tree.query_nearest(shapes, max_distance=within_m, all_matches=True)
+        order = np.lexsort((line, place))
+        place, line = place[order], line[order]
+        first = np.flatnonzero(np.diff(place, prepend=-1))
+        return place[first], line[first]
+
     def _beside(
         self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Second joins of places whose nearest path is a scrap: to the nearest path that leads somewhere."""
         on_scrap = place[self._scrap[edge]]
-        rest = np.flatnonzero(~self._scrap)
-        nothing = np.zeros(0, dtype=np.int64)
-        if len(on_scrap) == 0 or len(rest) == 0:
-            return nothing, nothing
-        tree = shapely.STRtree(self.lines[rest])
-        found, near = tree.query_nearest(shapes[on_scrap], max_distance=min(BESIDE_M, self.limit_m), all_matches=True)
-        order = np.lexsort((rest[near], found))
-        found, near = found[order], rest[near[order]]
-        first = np.flatnonzero(np.diff(found, prepend=-1))
-        found, near = on_scrap[found[first]], near[first]
+        found, near = self._nearest(self._rest_tree, shapes[on_scrap], min(BESIDE_M, self.limit_m))
+        found, near = on_scrap[found], self._rest[near]
         legs = shapely.shortest_line(self.lines[near], shapes[found])
         free = np.ones(len(found), dtype=bool)
         free[self._barriers.query(legs, predicate="intersects")[0]] = False

@@ -252,8 +252,10 @@ def _write_gpkg(path: Path, frames: "dict[str, gpd.GeoDataFrame]", about: About)
     import pyogrio
 
     notice = " ".join(part for part in (about.notice, *about.attribution) if part)
-    # GDAL stamps the clock into the file unless told the date of the data.
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": about.stamp})
+    # GDAL stamps the clock into the file unless told the date of the data, and waits for the disk after each layer,
+    # though no other file of the folder is waited for.
+    options = {"OGR_CURRENT_DATE": about.stamp, "OGR_SQLITE_SYNCHRONOUS": "OFF"}
+    pyogrio.set_gdal_config_options(options)
     try:
         for name, frame in frames.items():
             flat = frame
@@ -266,7 +268,7 @@ def _write_gpkg(path: Path, frames: "dict[str, gpd.GeoDataFrame]", about: About)
                 use_arrow=True,
             )  # fmt: skip
     finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+        pyogrio.set_gdal_config_options(dict.fromkeys(options))
 
 
 def write_raster(path: Path, coverage: Coverage, about: About) -> None:
@@ -340,6 +342,7 @@ def tidy_numbers(value: float | None) -> float | int | None:
 
 def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
     """Every headline figure with numerator and denominator, as ``summary.json`` has it."""
+    facilities = coverage.facilities.count()
     services = {
         key: {
             "title": service.title,
@@ -348,7 +351,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
             "unit": coverage.unit_of(key),
             "threshold": tidy_numbers(service.threshold.value),
             "measure": "network",
-            "facilities": coverage.facilities.count()[key],
+            "facilities": facilities[key],
             "source": service.threshold.source,
             "status": service.threshold.status,
         }

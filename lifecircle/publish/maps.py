@@ -37,6 +37,7 @@ OK, UNSNAPPED, OUTSIDE_DATA, EDGE = range(4)
 _FINE_DEG = 1e-6
 _COARSE_DEG = 1e-5
 
+_CELL_ID = re.compile(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})")
 _LIMITS = {"s": (300.0, 600.0, 900.0, 1200.0, 1800.0), "m": (300.0, 500.0, 800.0, 1000.0, 2000.0)}
 _UNMET_LIMITS = (0, 1, 2, 3, 5)
 
@@ -421,7 +422,7 @@ def _cells(cells: CellGrid) -> dict[str, Any]:
     corners[:, 1:] -= corners[:, :1]
     people = np.rint(np.nan_to_num(cells.population, nan=-0.1) * 10.0).astype(np.int64)
     people[(people == 0) & (cells.population > 0)] = 1
-    matches = [re.fullmatch(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})", cell_id) for cell_id in cells.cell_ids]
+    matches = [_CELL_ID.fullmatch(cell_id) for cell_id in cells.cell_ids]
     ids: dict[str, Any] = {"list": list(cells.cell_ids)}
     if all(matches):
         rows_cols = np.array([(int(m[1]), int(m[2])) for m in matches if m], dtype=np.int64).reshape(-1, 2)

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -218,6 +219,8 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
     said = method(coverage, about)
     lines = headline(coverage)[:1]  # the others are in the report: on a map they would bury the controls
     zone_name = {zone.key: zone.name for zone in region.zones}
+    clusters = gaps.clusters if kind == "gaps" else ()
+    outlines = _rings(region.unproject(np.array([gap.geometry for gap in clusters], dtype=object)))
     return maps.Scene(
         kind=kind,
         title=about.title,
@@ -245,10 +248,10 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
             maps.Gap(
                 service=gap.service, people=gap.people, area_m2=float(gap.area_m2), worst=gap.worst,
                 cause=f"Mostly: {CAUSES[gap.cause]}", cause_zh=f"多数：{CAUSES_ZH[gap.cause]}", zone=zone_name[gap.zone],
-                rings=_rings(region.unproject(gap.geometry)),
+                rings=rings,
             )
-            for gap in gaps.clusters
-        ] if kind == "gaps" else (),
+            for gap, rings in zip(clusters, outlines, strict=True)
+        ],
         facts=[(label, text) for label, text, _, _ in said],
         facts_zh=[(label, text) for _, _, label, text in said],
         headline=[line.english for line in lines],
@@ -257,22 +260,34 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
 
 
 def _rank(kind: NDArray[np.object_]) -> NDArray[np.uint8]:
-    values, inverse = np.unique(kind.astype(str), return_inverse=True)
-    rank = [0 if value in _MAIN_ROADS else 1 if value in _STREETS else 2 for value in values.tolist()]
-    return np.array(rank, dtype=np.uint8)[inverse]
+    return np.array([0 if value in _MAIN_ROADS else 1 if value in _STREETS else 2 for value in kind], dtype=np.uint8)
 
 
 def _shapes(named: list[tuple[Any, str, str]]) -> maps.Shapes:
     return maps.Shapes(
-        rings=[_rings(shape) for shape, _, _ in named],
+        rings=_rings([shape for shape, _, _ in named]),
         names=[name for _, name, _ in named],
         names_zh=[name for _, _, name in named],
     )
 
 
-def _rings(shape: Any) -> list[NDArray[np.float64]]:
-    rings = shapely.get_rings([part for part in shapely.get_parts(shape) if part.geom_type == "Polygon"])
-    return [shapely.get_coordinates(ring) for ring in rings]
+def _rings(shapes: Any) -> list[list[NDArray[np.float64]]]:
+    """Outlines and holes of the polygons in each of several shapes."""
+    polygons, shape = _polygons(shapes)
+    lines, polygon = shapely.get_rings(polygons, return_index=True)
+    ends = [0, *np.cumsum(shapely.get_num_coordinates(lines)).tolist()]
+    xy = shapely.get_coordinates(lines)
+    found: list[list[NDArray[np.float64]]] = [[] for _ in shapes]
+    for (start, end), owner in zip(pairwise(ends), shape[polygon].tolist(), strict=True):
+        found[owner].append(xy[start:end])
+    return found
+
+
+def _polygons(shapes: Any) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
+    """Polygons in several shapes, and the shape each is of."""
+    parts, shape = shapely.get_parts(shapes, return_index=True)
+    polygon = shapely.get_type_id(parts) == shapely.GeometryType.POLYGON
+    return parts[polygon], shape[polygon]
 
 
 def _facility_points(coverage: Coverage) -> maps.Facilities:
@@ -528,31 +543,29 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
             picture.write(rgba)
         encoded = base64.b64encode(memory.read()).decode()
 
-    def path(shape: Any) -> str:
-        rings = [
-            shapely.get_coordinates(shapely.simplify(region.project(shapely.LinearRing(ring)), scale / 2))
-            for ring in _rings(shape)
-        ]
-        return "".join(
-            "M" + "L".join(f"{(px - west) / scale:.1f} {(north - py) / scale:.1f}" for px, py in ring) + "Z"
-            for ring in rings
-        )
+    def path(lines: Any, close: str = "") -> str:
+        x, y = shapely.get_coordinates(lines).T
+        pixels = zip(((x - west) / scale).tolist(), ((north - y) / scale).tolist(), strict=True)
+        points = [f"{px:.1f} {py:.1f}" for px, py in pixels]
+        ends = [0, *np.cumsum(shapely.get_num_coordinates(lines)).tolist()]
+        return "".join(f"M{'L'.join(points[start:end])}{close}" for start, end in pairwise(ends))
+
+    def area(shapes: Any) -> str:
+        rings = shapely.get_rings(_polygons(shapes)[0])
+        return path(shapely.simplify(region.project(rings), scale / 2), "Z")
 
     roads = np.flatnonzero(_rank(coverage.network.kind) == 0)
-    lines = shapely.simplify(coverage.network.lines()[roads], scale) if len(roads) else []
-    drawn = "".join(
-        "M"
-        + "L".join(f"{(px - west) / scale:.1f} {(north - py) / scale:.1f}" for px, py in shapely.get_coordinates(line))
-        for line in lines
-    )
+    drawn = path(shapely.simplify(coverage.network.lines()[roads], scale))
     window = region.unproject(shapely.segmentize(shapely.box(west, south, east, north), (east - west) / 16))
-    wet = [shapely.intersection(shape if shape.is_valid else shape.buffer(0), window) for shape in water]
-    wet_path = "".join(path(shape) for shape in wet if not shape.is_empty)
+    wet = np.array(water, dtype=object)
+    broken = ~shapely.is_valid(wet)
+    wet[broken] = shapely.buffer(wet[broken], 0)
+    wet_path = area(shapely.intersection(wet, window))
     zones = "".join(
-        f'<path d="{path(zone.geometry)}" fill="none" stroke="#333" stroke-width="1.5"/>' for zone in region.zones
+        f'<path d="{area([zone.geometry])}" fill="none" stroke="#333" stroke-width="1.5"/>' for zone in region.zones
     )
     overlays = "".join(
-        f'<path d="{path(zone.geometry)}" fill="none" stroke="#333" stroke-width="1" stroke-dasharray="5 4"/>'
+        f'<path d="{area([zone.geometry])}" fill="none" stroke="#333" stroke-width="1" stroke-dasharray="5 4"/>'
         for zone in region.overlays
     )
     tops = [str(least) for least, _ in _UNMET]

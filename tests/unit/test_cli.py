@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import re
@@ -30,6 +31,7 @@ def call(capfd, *arguments):
 def test_version(capfd):
     code, out, _ = call(capfd, "--version")
     assert code == 0
+    assert gc.isenabled()
     assert out.startswith("lifecircle 0.")
 
 

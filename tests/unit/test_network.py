@@ -1,5 +1,6 @@
 import networkx as nx
 import numpy as np
+import osmium
 import pandas as pd
 import pytest
 from drawn import Drawing, lonlat
@@ -191,3 +192,26 @@ def test_every_format_of_an_extract_gives_the_same_network(tmp_path, suffix):
     assert sorted(network.edge_id) == ["1:0", "1:1", "2:0"]
     assert data.ways["tags"][0]["name"] == "环湖西三路"
     assert data.timestamp.startswith("2024-06-01")
+
+
+def test_what_encloses_an_area_is_a_line_only_by_its_own_keys(tmp_path):
+    drawing = Drawing()
+    drawing.way((-50, 0), (50, 0), highway="residential")
+    drawing.area(0, 10, 20, 30, building="yes")
+    fence = drawing.area(30, 10, 40, 20, building="yes", barrier="fence")
+    river = drawing.way((-50, 60), (50, 60), waterway="river")
+    data = read_osm(drawing.write(tmp_path / "map.osm.pbf"), BOX)
+    assert data.ways["tags"].tolist() == [{"highway": "residential"}]
+    assert data.lines["osm_id"].tolist() == [fence, river]
+    assert data.features["tags"].tolist() == [{"building": "yes"}, {"building": "yes", "barrier": "fence"}]
+
+
+def test_the_date_a_file_states_goes_before_that_of_its_streets(tmp_path):
+    drawing = Drawing()
+    drawing.way((-50, 0), (50, 0), highway="residential")
+    header = osmium.io.Header()
+    header.set("osmosis_replication_timestamp", "2024-07-01T00:00:00Z")
+    with osmium.SimpleWriter(str(tmp_path / "dated.osm.pbf"), header=header) as writer:
+        for thing in osmium.FileProcessor(str(drawing.write(tmp_path / "map.osm.pbf"))):
+            writer.add(thing)
+    assert read_osm(tmp_path / "dated.osm.pbf", BOX).timestamp == "2024-07-01T00:00:00Z"

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 import town
 
+from lifecircle.assess.gaps import _most
 from lifecircle.study import Study
 
 FILES = {
@@ -149,3 +150,9 @@ def test_gaps_add_up_to_the_people_not_met(folder):
     for figure in summary["figures"]:
         if figure["zone"] == "region" and figure["measure"] == "people" and figure["service"] != "all":
             assert gaps.loc[gaps["service"] == figure["service"], "people"].sum() == figure["not_met"]
+
+
+def test_a_gap_is_called_after_most_of_its_people_and_a_tie_by_the_alphabet():
+    names = np.array(["b", "a", "a", "b", "c"], dtype=object)
+    cluster = np.array([0, 0, 1, 1, 2])
+    assert _most(names, np.array([2.0, 2.0, 1.0, 3.0, 0.0]), cluster) == ["a", "b", "c"]
