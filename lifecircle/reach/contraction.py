@@ -4,8 +4,8 @@ A node is taken out by joining every two of its neighbours with the cost of the 
 that joins them already), so the costs between the nodes that are left never change. Taking out a node of three
 neighbours adds no more arcs than it removes; beyond `MOST` it does not pay. What is left is the core. Nodes taken out
 that hang together are a pocket, and the neighbours its last node had are the only ways into it: its sides, `MOST` at
-most, all in the core. Within a pocket, nodes are numbered by rounds, the last one first, and no node is taken out in the
-same round as its neighbour, so arcs of the contraction lead from a node to lower numbers or to a side. So a shortest
+most, all in the core. Within a pocket, nodes are numbered by rounds, the last one first, and no node is taken out in
+the same round as its neighbour, so arcs of the contraction lead from a node to lower numbers or to a side. A shortest
 walk climbs to lower numbers, crosses the core, and descends to higher ones (contraction hierarchies, Geisberger et al.
 2008; without witnesses, Dibbelt et al. 2014; rows of costs swept down, Delling et al. 2011).
 
@@ -17,6 +17,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+
+# No kernel makes or keeps an array: without reference counts, and without wrappers for what Python never calls, they
+# compile in half the time.
+kernel = njit(nogil=True, cache=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True)
+part = njit(
+    nogil=True, cache=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True
+)  # fmt: skip
 
 FAR = np.int32(1 << 30)
 """Cost of a direction nobody may walk."""
@@ -52,14 +59,15 @@ class Pockets(NamedTuple):
     ends on them last, from ``dead`` int64 (groups,); ``core`` bool (groups,).
 
     Of a group of the core: ``link`` int64 (groups+1,) slices its arcs ``link_to`` int32 (a group of the core) with
-    ``link_out``, ``link_back`` int32 ticks; ``hang`` slices ``pocket`` int32, the pockets on it, and ``hang_cost`` int32,
-    the least cost into each.
+    ``link_out``, ``link_back`` int32 ticks; ``hang`` slices ``pocket`` int32, the pockets on it, and
+    ``hang_cost`` int32, the least cost into each.
 
-    ``page`` int64 (groups+1,) slices ``book`` uint32, which tells the rest of a group in one place, since a search turns
-    to many groups for little each: how many sides, arcs, streets and pendants (`TITLE` numbers); then the sides, groups
-    of the core (a pocket's, or the ends of the streets of a node of the core); of each node of a pocket how many arcs,
-    and the arcs: slot, ticks from there, ticks to there; the streets: slot i, slot j, the half-edge from i to j and its
-    ticks; the streets to dead ends: slot, half-edge, ticks. Slots count the nodes of the group, then its sides.
+    ``page`` int64 (groups+1,) slices ``book`` uint32, which tells the rest of a group in one place, since a search
+    turns to many groups for little each. A page holds how many sides, arcs, streets and pendants there are (`TITLE`
+    numbers); then the sides, groups of the core (a pocket's, or the ends of the streets of a node of the core); of each
+    node of a pocket how many arcs, and the arcs: slot, ticks from there, ticks to there; streets: slot i, slot j, the
+    half-edge from i to j and its ticks; the streets to dead ends: slot, half-edge, ticks. Slots count the nodes of the
+    group, then its sides.
     """
 
     group: np.ndarray
@@ -80,34 +88,33 @@ class Pockets(NamedTuple):
 TITLE = 4
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def half_edges(u, v, uv, vu, length, start, head, out, back, cm):
     """Write the half-edges of each node, in the order of the edges; those closed both ways are left out.
 
-    ``start`` (n+1,) int64 is written, and the rest up to its last number.
+    ``start`` (n+2,) int64, zeros, is written, its last number being of no use, and the rest up to ``start[n]``.
     """
-    n = start.shape[0] - 1
-    start[:] = 0
+    n = start.shape[0] - 2
     for e in range(u.shape[0]):
         if uv[e] < FAR or vu[e] < FAR:
-            start[u[e] + 1] += 1
+            start[u[e] + 2] += 1
             if u[e] != v[e]:
-                start[v[e] + 1] += 1
+                start[v[e] + 2] += 1
     for node in range(n):
-        start[node + 1] += start[node]
-    place = start[:-1].copy()
+        start[node + 2] += start[node + 1]
+    # start[node + 1] is where the next half-edge of the node goes, and so in the end where the next node begins.
     for e in range(u.shape[0]):
         if uv[e] < FAR or vu[e] < FAR:
-            at = place[u[e]]
-            place[u[e]] += 1
+            at = start[u[e] + 1]
+            start[u[e] + 1] += 1
             head[at], out[at], back[at], cm[at] = v[e], uv[e], vu[e], length[e]
             if u[e] != v[e]:
-                at = place[v[e]]
-                place[v[e]] += 1
+                at = start[v[e] + 1]
+                start[v[e] + 1] += 1
                 head[at], out[at], back[at], cm[at] = u[e], vu[e], uv[e], length[e]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def dead_ends(start, head, dead):
     """Mark the nodes with one street, which leads to a node with more; a loop is two."""
     for node in range(dead.shape[0]):
@@ -117,7 +124,7 @@ def dead_ends(start, head, dead):
             dead[node] = end != node and start[end + 1] - start[end] > 1
 
 
-@njit(nogil=True, cache=True)
+@part
 def _arc_to(half, at, head):
     """Find the half-edge to a node in a list, or -1."""
     while at >= 0 and half[at, _HEAD] != head:
@@ -125,7 +132,7 @@ def _arc_to(half, at, head):
     return at
 
 
-@njit(nogil=True, cache=True)
+@part
 def _join(half, first, degree, size, u, v, out, back):
     """Cheapen the arc of two nodes, or add one; returns the half-edges there are. The caller has made room."""
     known = _arc_to(half, first[u], v)
@@ -145,7 +152,7 @@ def _join(half, first, degree, size, u, v, out, back):
     return size + 2
 
 
-@njit(nogil=True, cache=True)
+@part
 def _unlink(half, first, degree, node, at):
     """Take a half-edge out of a node's list."""
     if first[node] == at:
@@ -158,8 +165,8 @@ def _unlink(half, first, degree, node, at):
     degree[node] -= 1
 
 
-@njit(nogil=True, cache=True)
-def contract(graph, dead, half, hook, first, level):
+@kernel
+def contract(graph, dead, half, hook, first, level, notes):
     """Take nodes out, round after round, degree by degree.
 
     Parameters
@@ -175,27 +182,27 @@ def contract(graph, dead, half, hook, first, level):
         Where the list of each node begins.
     level : (n,) int32, written
         The round a node was taken out in, from 1; 0: never; -1: a dead end.
+    notes : (5, n + MOST) int32, zeros, written
 
     Returns
     -------
     rounds, or -1: no room
     """
     n = first.shape[0]
-    degree, busy, size_of = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    hung = np.full(n, -1, np.int32)
-    arm = np.empty(MOST, np.int32)
+    start_of, heads, outs, backs = graph.start, graph.head, graph.out, graph.back
+    degree, busy, size_of, hung, arm = notes[0], notes[1], notes[2], notes[3], notes[4]
     size = hooks = left = rounds = 0
-    first[:] = -1
     for node in range(n):
+        first[node] = hung[node] = -1
         level[node] = -1 if dead[node] else 0
         left += not dead[node]
     for node in range(n):
-        for at in range(graph.start[node], graph.start[node + 1]):
-            head = graph.head[at]
+        for at in range(start_of[node], start_of[node + 1]):
+            head = heads[at]
             if head < node and not dead[head] and not dead[node]:  # each street once, without loops
                 if size + 2 > half.shape[0]:
                     return -1
-                size = _join(half, first, degree, size, node, head, graph.out[at], graph.back[at])
+                size = _join(half, first, degree, size, node, head, outs[at], backs[at])
     for most in range(MOST + 1):
         taken = n
         while taken * 100 > left:
@@ -246,8 +253,8 @@ def contract(graph, dead, half, hook, first, level):
     return rounds
 
 
-@njit(nogil=True, cache=True)
-def number(graph, half, list_of, level, rounds, group, order):
+@kernel
+def number(graph, half, list_of, level, rounds, group, order, notes, first, dead, core):
     """Put nodes into groups and groups one after another, along the order the nodes were given in.
 
     Parameters
@@ -258,18 +265,20 @@ def number(graph, half, list_of, level, rounds, group, order):
     order : (n,) int32, written
         The nodes by their new number: group by group, the last round first, dead ends at the end.
 
+    notes : (4, n + rounds + 4) int32, zeros, written
+    first, dead, core : as `Pockets` has them, written, with room for n groups
+
     Returns
     -------
-    first, dead, core : as `Pockets` has them
+    number of groups
     """
     n = group.shape[0]
+    begin, by_level, count, name = notes[0], notes[1], notes[2], notes[3]
     # Nodes by level: the core, then the last round, ..., the first; dead ends.
-    begin = np.zeros(rounds + 3, np.int64)
     for node in range(n):
         begin[(level[node] and rounds + 1 - level[node]) + 1] += 1
     for k in range(rounds + 2):
         begin[k + 1] += begin[k]
-    by_level = np.empty(n, np.int32)
     for node in range(n):
         k = level[node] and rounds + 1 - level[node]
         by_level[begin[k]] = node
@@ -286,48 +295,43 @@ def number(graph, half, list_of, level, rounds, group, order):
             at = half[at, _NEXT]
         if level[node] < 0:
             group[node] = group[graph.head[graph.start[node]]]
-    count, dying = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for node in range(n):
         count[group[node]] += 1
-        dying[group[node]] += level[node] < 0
     groups = 0
-    name = np.empty(n, np.int32)
+    first[0] = 0
     for node in range(n):
         if group[node] == node:
             name[node] = groups
+            core[groups] = level[node] == 0
+            first[groups + 1] = first[groups] + count[node]
+            dead[groups] = first[groups]
             groups += 1
-    first, dead, core = np.zeros(groups + 1, np.int64), np.empty(groups, np.int64), np.zeros(groups, np.bool_)
-    for node in range(n):
-        if group[node] == node:
-            g = name[node]
-            first[g + 1] = first[g] + count[node]
-            dead[g] = first[g + 1] - dying[node]
-            core[g] = level[node] == 0
-    place = first[:-1].copy()
     for k in range(n):
         node = by_level[k]
+        g = name[group[node]]
+        count[group[node]] -= 1
+        # Dead ends come last, so what is left of the count is where a node stands from the end.
+        order[first[g + 1] - 1 - count[group[node]]] = node
+        dead[g] += level[node] >= 0
+    for node in range(n):
         group[node] = name[group[node]]
-        order[place[group[node]]] = node
-        place[group[node]] += 1
-    return first, dead, core
+    return groups
 
 
-@njit(nogil=True, cache=True)
-def _slot(pockets, group, node, sides):
+@part
+def _slot(group_of, first, dead, page, book, group, node, sides):
     """Slot of a node: its place in the group, or after them, among the sides so far; one more where it is new."""
-    other = pockets.group[node]
+    other, size = group_of[node], dead[group] - first[group]
     if other == group:
-        return node - pockets.first[group], sides
-    start = pockets.page[group] + TITLE
-    size = pockets.dead[group] - pockets.first[group]
+        return node - first[group], sides
+    start = page[group] + TITLE
     for k in range(sides):
-        if pockets.book[start + k] == other:
+        if book[start + k] == other:
             return size + k, sides
-    pockets.book[start + sides] = other
+    book[start + sides] = other
     return size + sides, sides + 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def write(graph, half, list_of, order, rank, pockets):
     """Write the pages of all groups, then what hangs on the core.
 
@@ -340,18 +344,21 @@ def write(graph, half, list_of, order, rank, pockets):
         Old number by new one, and new one by old.
     pockets : Pockets
         ``group``, ``first``, ``dead`` and ``core`` given, the rest written; the lists have room for the most there can
-        be.
+        be; ``hang`` for two groups more.
 
     Returns
     -------
     links, hangs, length of the book : how much of the lists is used
     """
-    n_groups = pockets.core.shape[0]
-    book = pockets.book
+    group_of, begin, dead_from, core = pockets.group, pockets.first, pockets.dead, pockets.core
+    link, link_to, link_out, link_back = pockets.link, pockets.link_to, pockets.link_out, pockets.link_back
+    hang, hung, hang_cost = pockets.hang, pockets.pocket, pockets.hang_cost
+    page, book, start_of, heads, outs = pockets.page, pockets.book, graph.start, graph.head, graph.out
+    n_groups = core.shape[0]
     links = end = 0
     for g in range(n_groups):
-        first, dead, in_core = pockets.first[g], pockets.dead[g], pockets.core[g]
-        pockets.link[g], pockets.page[g] = links, end
+        first, dead, in_core = begin[g], dead_from[g], core[g]
+        link[g], page[g] = links, end
         # All sides first: they stand before what refers to them.
         sides = 0
         for node in range(first, dead):
@@ -359,17 +366,17 @@ def write(graph, half, list_of, order, rank, pockets):
             while at >= 0:
                 head = rank[half[at, _HEAD]]
                 if in_core:
-                    pockets.link_to[links] = pockets.group[head]
-                    pockets.link_out[links], pockets.link_back[links] = half[at, _OUT], half[at, _BACK]
+                    link_to[links] = group_of[head]
+                    link_out[links], link_back[links] = half[at, _OUT], half[at, _BACK]
                     links += 1
                 else:
-                    _, sides = _slot(pockets, g, head, sides)
+                    _, sides = _slot(group_of, begin, dead_from, page, book, g, head, sides)
                 at = half[at, _NEXT]
             if in_core:
-                for edge in range(graph.start[node], graph.start[node + 1]):
-                    head = graph.head[edge]
-                    if pockets.core[pockets.group[head]] and head < pockets.dead[pockets.group[head]]:
-                        _, sides = _slot(pockets, g, head, sides)
+                for edge in range(start_of[node], start_of[node + 1]):
+                    head = heads[edge]
+                    if core[group_of[head]] and head < dead_from[group_of[head]]:
+                        _, sides = _slot(group_of, begin, dead_from, page, book, g, head, sides)
         title = end
         end += TITLE + sides
         arcs = 0
@@ -379,7 +386,7 @@ def write(graph, half, list_of, order, rank, pockets):
                 end += 1
                 at = list_of[order[node]]
                 while at >= 0:
-                    book[end], _ = _slot(pockets, g, rank[half[at, _HEAD]], sides)
+                    book[end], _ = _slot(group_of, begin, dead_from, page, book, g, rank[half[at, _HEAD]], sides)
                     book[end + 1], book[end + 2] = half[at, _BACK], half[at, _OUT]
                     end += 3
                     at = half[at, _NEXT]
@@ -387,46 +394,46 @@ def write(graph, half, list_of, order, rank, pockets):
                 arcs += book[counted]
         start = end
         for node in range(first, dead):
-            for edge in range(graph.start[node], graph.start[node + 1]):
-                head = graph.head[edge]
-                other = pockets.group[head]
+            for edge in range(start_of[node], start_of[node + 1]):
+                head = heads[edge]
+                other = group_of[head]
                 # Within the group each street once; between a pocket and the core, on the pocket's page.
-                if head < pockets.dead[other] and (head <= node if other == g else pockets.core[other]):
-                    book[end], book[end + 2], book[end + 3] = node - first, edge, graph.out[edge]
-                    book[end + 1], _ = _slot(pockets, g, head, sides)
+                if head < dead_from[other] and (head <= node if other == g else core[other]):
+                    book[end], book[end + 2], book[end + 3] = node - first, edge, outs[edge]
+                    book[end + 1], _ = _slot(group_of, begin, dead_from, page, book, g, head, sides)
                     end += 4
         streets = (end - start) // 4
         start = end
         for node in range(first, dead):
-            for edge in range(graph.start[node], graph.start[node + 1]):
-                if graph.head[edge] >= pockets.dead[pockets.group[graph.head[edge]]]:
-                    book[end], book[end + 1], book[end + 2] = node - first, edge, graph.out[edge]
+            for edge in range(start_of[node], start_of[node + 1]):
+                if heads[edge] >= dead_from[group_of[heads[edge]]]:
+                    book[end], book[end + 1], book[end + 2] = node - first, edge, outs[edge]
                     end += 3
         book[title], book[title + 1], book[title + 2], book[title + 3] = sides, arcs, streets, (end - start) // 3
-    pockets.link[n_groups], pockets.page[n_groups] = links, end
+    link[n_groups], page[n_groups] = links, end
     # What hangs on each node of the core, and the least cost from it into each pocket.
-    pockets.hang[:] = 0
+    for g in range(n_groups + 2):
+        hang[g] = 0
     for g in range(n_groups):
-        if not pockets.core[g]:
-            for k in range(book[pockets.page[g]]):
-                pockets.hang[book[pockets.page[g] + TITLE + k] + 1] += 1
+        if not core[g]:
+            for k in range(book[page[g]]):
+                hang[book[page[g] + TITLE + k] + 2] += 1
     for g in range(n_groups):
-        pockets.hang[g + 1] += pockets.hang[g]
-    place = pockets.hang[:-1].copy()
+        hang[g + 2] += hang[g + 1]
     for g in range(n_groups):
-        if not pockets.core[g]:
-            at, size = pockets.page[g], pockets.dead[g] - pockets.first[g]
+        if not core[g]:
+            at, size = page[g], dead_from[g] - begin[g]
             for k in range(book[at]):
-                on = book[at + TITLE + k]
-                pockets.pocket[place[on]], pockets.hang_cost[place[on]] = g, FAR
-                place[on] += 1
+                place = book[at + TITLE + k] + 1
+                hung[hang[place]], hang_cost[hang[place]] = g, FAR
+                hang[place] += 1
             arc = at + TITLE + book[at]
             for _ in range(size):
                 for _ in range(book[arc]):
                     slot = book[arc + 1]
                     if slot >= size:
-                        to = place[book[at + TITLE + slot - size]] - 1
-                        pockets.hang_cost[to] = min(pockets.hang_cost[to], np.int32(book[arc + 2]))
+                        to = hang[book[at + TITLE + slot - size] + 1] - 1
+                        hang_cost[to] = min(hang_cost[to], np.int32(book[arc + 2]))
                     arc += 3
                 arc += 1
-    return links, pockets.hang[n_groups], end
+    return links, hang[n_groups], end

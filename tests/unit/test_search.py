@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import dijkstra
 from strategies import World, worlds
 
 from lifecircle.errors import DataError
-from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes
+from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes, nearest_from_nodes
 
 TRIES = settings(max_examples=120, deadline=None)
 HOW = [{}, {"room": 1}, {"wide": True}, {"wide": True, "room": 1}]
@@ -190,3 +190,27 @@ def test_no_edges_no_doors_no_homes():
     world = World(2, [(0, 1, 10.0, 320, 320)], [], [], 1000, [10])
     assert walk(world).nearest_and_counts().ticks.shape == (1, 0)
     assert walk(world).pairs().ptr.tolist() == [0]
+
+
+@given(world=worlds(), data=st.data())
+@TRIES
+def test_n_alone_from_every_node_equals_its_twin(world, data):
+    network = world.network()
+    ground = Ground.of(network, world.lane(network))
+    n_services = data.draw(st.sampled_from([1, 3, 40]))
+    size = data.draw(st.integers(0, 6))
+    node = np.array(data.draw(st.lists(st.integers(0, world.n - 1), min_size=size, max_size=size)), dtype=int)
+    service = np.array(data.draw(st.lists(st.integers(0, n_services - 1), min_size=size, max_size=size)), dtype=int)
+    top = data.draw(st.sampled_from([5, 5_000_000]))
+    name = np.array(data.draw(st.lists(st.integers(0, top), min_size=size, max_size=size)), dtype=int)
+    ticks, nearest = nearest_from_nodes(ground, node, service, n_services, world.cutoff, name=name)
+    # Towards the entrance: the arcs turned round, from the entrance.
+    arcs = [(v, u, uv) for u, v, _, uv, _ in world.edges if uv >= 0]
+    arcs += [(u, v, vu) for u, v, _, _, vu in world.edges if vu >= 0]
+    truth = [[(math.inf, -1)] * world.n for _ in range(n_services)]
+    for at, given_service, who in zip(node.tolist(), service.tolist(), name.tolist(), strict=True):
+        for k, cost in enumerate(bellman_ford(world.n, arcs, [(at, 0)], world.cutoff)):
+            if cost < math.inf:
+                truth[given_service][k] = min(truth[given_service][k], (cost, who), key=lambda x: (x[0], x[1]))
+    for k in range(n_services):
+        assert list(zip(ticks[k].tolist(), nearest[k].tolist(), strict=True)) == truth[k]

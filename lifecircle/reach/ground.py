@@ -1,0 +1,239 @@
+"""A network laid out for the kernels: numbered along a curve, contracted, and flat."""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecircle.errors import DataError
+from lifecircle.model.network import Network
+from lifecircle.model.snapping import Joins, Legs
+from lifecircle.profiles import TICKS
+from lifecircle.reach import contraction, kernels
+from lifecircle.reach.contraction import FAR, Graph, Pockets
+from lifecircle.reach.products import Lane
+
+NARROW = 65_534
+"""Largest cutoff, in ticks, that lanes of 16 bits hold; beyond it lanes have 32."""
+
+WIDEST = (1 << 29) - 1
+"""Largest cutoff there is, in ticks (194 days)."""
+
+
+class Ground:
+    """A network under one cost, laid out for the kernels: nodes in Hilbert order, dead ends last at every node.
+
+    Parameters
+    ----------
+    x, y : (n_nodes,) float64
+        Any coordinates; they decide the order, and so the speed, but no answer.
+    u, v : (n_edges,) int
+    ticks_uv, ticks_vu : (n_edges,) int32, -1 closed
+    length_m : (n_edges,) float64
+    """
+
+    def __init__(
+        self,
+        x: NDArray[np.float64],
+        y: NDArray[np.float64],
+        u: NDArray[np.integer],
+        v: NDArray[np.integer],
+        ticks_uv: NDArray[np.int32],
+        ticks_vu: NDArray[np.int32],
+        length_m: NDArray[np.float64],
+    ) -> None:
+        self.n = len(x)
+        self.directed = bool((ticks_uv != ticks_vu).any())
+        self.uv = np.where(ticks_uv >= 0, ticks_uv, FAR).astype(np.int32)
+        self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32)
+        self.length_cm = np.floor(length_m * 100 + 0.5).astype(np.int32)
+        self.u, self.v = np.asarray(u, dtype=np.int32), np.asarray(v, dtype=np.int32)
+        along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
+        self._number(along)
+        graph = self._halves()
+        contracted = _contract(graph)
+        group, order = np.empty(self.n, np.int32), np.empty(self.n, np.int32)
+        first, dead, core = np.empty(self.n + 1, np.int64), np.empty(self.n, np.int64), np.empty(self.n, np.bool_)
+        notes = np.zeros((4, self.n + contracted[3] + 4), np.int32)
+        groups = contraction.number(graph, *contracted, group, order, notes, first, dead, core)
+        rank = self._number(order)
+        self.order = along[order]
+        self.rank = _inverse(self.order)
+        self.graph = Graph(*(frozen(a) for a in self._halves()))
+        self.pockets = _pockets(
+            self.graph, contracted[0], contracted[1], order, rank, group[order], first[: groups + 1], dead[:groups],
+            core[:groups],
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, network: Network, lane: Lane) -> "Ground":
+        """Lay a network out under the cost of a lane."""
+        return cls(
+            network.node_lon, network.node_lat, network.edge_u, network.edge_v, lane.ticks_uv, lane.ticks_vu,
+            network.length_m,
+        )  # fmt: skip
+
+    def _number(self, order: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Give the nodes new numbers: ``order`` holds the old ones by the new; returns its inverse."""
+        rank = _inverse(order)
+        self.u, self.v = rank[self.u], rank[self.v]
+        return rank
+
+    def _halves(self) -> Graph:
+        """Half-edges by node; edges closed both ways left out."""
+        start = np.zeros(self.n + 2, np.int64)
+        lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
+        contraction.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
+        return Graph(start[:-1], *(part[: start[-2]] for part in lists))
+
+    def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
+        """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.
+
+        Raises
+        ------
+        DataError
+            The cutoff is beyond what any lane holds.
+        """
+        if cutoff > WIDEST:
+            raise DataError(f"the cutoff of {cutoff / TICKS:g} is beyond the largest there is, {WIDEST / TICKS:g}")
+        # Of an edge min(w, two remainders) is reached: where the remainders may be cut at 65,535, w must be shorter.
+        longest = int(self.uv[self.uv < FAR].max(initial=0)) if streets else 0
+        return np.uint16 if cutoff <= NARROW // 2 or (cutoff <= NARROW and longest <= NARROW) else np.uint32
+
+    def seeds(self, joins: Joins, legs: Legs, n_origins: int) -> kernels.Seeds:
+        """Lay out the joins of places (in the order of the places, as `Joins` holds them)."""
+        edge = joins.edge
+        return kernels.Seeds(
+            *(
+                frozen(a)
+                for a in (
+                    pointers(joins.place, n_origins), edge, self.u[edge], self.v[edge], legs.to_u, legs.to_v, legs.leg,
+                    legs.forth, legs.back, joins.offset_m, self.uv[edge], self.vu[edge], self.length_cm[edge],
+                    np.floor(joins.offset_m * 100 + 0.5).astype(np.int32),
+                )
+            )
+        )  # fmt: skip
+
+    @cached_property
+    def slots(self) -> int:
+        """Most slots of a group: its nodes and its sides."""
+        sides = self.pockets.book[self.pockets.page[:-1]].astype(np.int64)
+        return int((sides + self.pockets.dead - self.pockets.first[:-1]).max(initial=1))
+
+    @cached_property
+    def node_seeds(self) -> kernels.Seeds:
+        """Every node as an origin, in the order of the new numbers, at no cost.
+
+        A dead end has no row of its own: who starts there stands at the end of its street.
+        """
+        group = self.pockets.group
+        node = np.arange(self.n, dtype=np.int32)
+        leaf = np.flatnonzero(node >= self.pockets.dead[group]).astype(np.int32)
+        edge_of = np.full(self.n, -1, dtype=np.int32)
+        open_edge = np.flatnonzero((self.uv < FAR) | (self.vu < FAR)).astype(np.int32)
+        edge_of[self.u[open_edge]] = open_edge
+        edge_of[self.v[open_edge]] = open_edge
+        edge, u, v = np.full(self.n, -1, np.int32), node.copy(), node.copy()
+        to_u, to_v = np.zeros(self.n, np.int32), np.full(self.n, -1, np.int32)
+        leg, forth, back, at = (np.zeros(self.n, np.int32) for _ in range(4))
+        uv, vu, length = (np.zeros(self.n, np.int32) for _ in range(3))
+        own = edge_of[leaf]
+        edge[leaf], u[leaf], v[leaf] = own, self.u[own], self.v[own]
+        uv[leaf], vu[leaf], length[leaf] = self.uv[own], self.vu[own], self.length_cm[own]
+        far_end = self.v[own] == leaf
+        to_u[leaf] = np.where(far_end, np.where(self.vu[own] < FAR, self.vu[own], -1), 0)
+        to_v[leaf] = np.where(far_end, 0, np.where(self.uv[own] < FAR, self.uv[own], -1))
+        forth[leaf], back[leaf] = np.where(far_end, self.uv[own], 0), np.where(far_end, self.vu[own], 0)
+        at[leaf] = np.where(far_end, self.length_cm[own], 0)
+        ptr = np.arange(self.n + 1, dtype=np.int64)
+        return kernels.Seeds(
+            *(frozen(a) for a in (ptr, edge, u, v, to_u, to_v, leg, forth, back, at / 100, uv, vu, length, at))
+        )
+
+
+def _contract(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
+    """Contract a network with as much room as it takes; see `contraction.contract`."""
+    n = len(graph.start) - 1
+    dead = np.empty(n, np.bool_)
+    contraction.dead_ends(graph.start, graph.head, dead)
+    first, level = np.empty(n, np.int32), np.empty(n, np.int32)
+    halves, hooks, rounds = int(1.7 * len(graph.head)) + 2, 2 * n + 2, -1
+    while rounds < 0:
+        half, hook = np.empty((halves, 4), np.int32), np.empty((hooks, 2), np.int32)
+        notes = np.zeros((5, n + contraction.MOST), np.int32)
+        rounds = contraction.contract(graph, dead, half, hook, first, level, notes)
+        halves, hooks = 2 * halves, 2 * hooks
+    return half, first, level, rounds
+
+
+def _pockets(  # noqa: PLR0913, PLR0917
+    graph: Graph, half: NDArray[np.int32], lists: NDArray[np.int32], order: NDArray[np.int32], rank: NDArray[np.int32],
+    group: NDArray[np.int32], first: NDArray[np.int64], dead: NDArray[np.int64], core: NDArray[np.bool_],
+) -> Pockets:  # fmt: skip
+    """Lay the groups of a contracted network out; the lists are given room for the most there can be, then cut."""
+    n, n_groups = len(order), len(core)
+
+    def places(size: int) -> NDArray[np.int64]:
+        return np.empty(size + 1, np.int64)
+
+    def room(size: int) -> NDArray[np.int32]:
+        return np.empty(size, np.int32)
+
+    # A half-edge is at most one link, or one side and one arc; a street at most one side and one street; and titles.
+    halves, streets = len(half), len(graph.head)
+    longest = (contraction.TITLE + 1) * n + 4 * halves + 5 * streets
+    made = Pockets(
+        group, first, dead, core,
+        places(n_groups), room(halves), room(halves), room(halves),
+        places(n_groups + 1), room(halves), room(halves),
+        places(n_groups), np.empty(longest, np.uint32),
+    )  # fmt: skip
+    links, hangs, length = contraction.write(graph, half, lists, order, rank, made)
+    g = n_groups
+    used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
+    return Pockets(*(frozen(part[:size].copy()) for part, size in zip(made, used, strict=True)))
+
+
+def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Make an array contiguous and read-only: numba compiles once for one kind of array, and this is the kind."""
+    made = np.ascontiguousarray(array)
+    if made.flags.writeable:
+        made = made.view()
+        made.flags.writeable = False
+    return made
+
+
+def pointers(group: NDArray[np.generic], n: int) -> NDArray[np.int64]:
+    """CSR pointers of ``n`` groups for members given by group number, in any order."""
+    return np.concatenate([[0], np.cumsum(np.bincount(group, minlength=n))]).astype(np.int64)
+
+
+def _inverse(order: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Inverse of a permutation."""
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return rank
+
+
+def _hilbert(x: NDArray[np.float64], y: NDArray[np.float64], bits: int = 16) -> NDArray[np.int64]:
+    """Position of points along a Hilbert curve over their square, (n,) int64 (Hilbert 1891; Skilling 2004).
+
+    The quadrant of each level is read off the top bits, and the lower bits are turned as that quadrant's curve is.
+    """
+    if len(x) == 0:
+        return np.zeros(0, dtype=np.int64)
+    west, south = x.min(), y.min()
+    size = max(x.max() - west, y.max() - south) or 1.0
+    side = (1 << bits) - 1
+    px = ((x - west) / size * side).astype(np.int64)
+    py = ((y - south) / size * side).astype(np.int64)
+    along = np.zeros(len(x), dtype=np.int64)
+    for level in range(bits - 1, -1, -1):
+        half = 1 << level
+        right, upper = (px & half) != 0, (py & half) != 0
+        along += (half * half) * np.where(right, np.where(upper, 2, 3), np.where(upper, 1, 0))
+        px, py = px & (half - 1), py & (half - 1)
+        flip = right & ~upper
+        px, py = np.where(flip, half - 1 - px, px), np.where(flip, half - 1 - py, py)
+        px, py = np.where(upper, px, py), np.where(upper, py, px)
+    return along
