@@ -114,7 +114,7 @@ def _at(context, builder, array, kind, signature, arguments):
 
 
 @intrinsic
-def _take(typing, rows, row):  # noqa: ARG001
+def _take(typing, rows, row):
     def emit(context, builder, signature, arguments):
         taken = builder.load(_at(context, builder, rows, _NARROW.kind, signature, arguments))
         taken.align = 2
@@ -124,7 +124,7 @@ def _take(typing, rows, row):  # noqa: ARG001
 
 
 @intrinsic
-def _put(typing, rows, row, value):  # noqa: ARG001
+def _put(typing, rows, row, value):
     def emit(context, builder, signature, arguments):
         kind = value.kind
         put = builder.store(arguments[2], _at(context, builder, rows, kind, signature, arguments))
@@ -135,7 +135,7 @@ def _put(typing, rows, row, value):  # noqa: ARG001
 
 
 @intrinsic
-def _all(typing, value):  # noqa: ARG001
+def _all(typing, value):
     """Put one number in every lane."""
 
     def emit(context, builder, signature, arguments):
@@ -148,8 +148,8 @@ def _all(typing, value):  # noqa: ARG001
 
 def _of_two(make):
     @intrinsic
-    def operation(typing, a, b):  # noqa: ARG001
-        def emit(context, builder, signature, arguments):  # noqa: ARG001
+    def operation(typing, a, b):
+        def emit(context, builder, signature, arguments):
             return make(builder, *arguments)
 
         return a(a, b), emit
@@ -173,16 +173,16 @@ _not_above = _of_two(lambda builder, a, b: builder.zext(builder.icmp_unsigned("<
 
 
 @intrinsic
-def _no_total(typing):  # noqa: ARG001
-    def emit(context, builder, signature, arguments):  # noqa: ARG001
+def _no_total(typing):
+    def emit(context, builder, signature, arguments):
         return ir.Constant(_WIDE.kind, [0] * LANES)
 
     return _WIDE(), emit
 
 
 @intrinsic
-def _total(typing, total, a):  # noqa: ARG001
-    def emit(context, builder, signature, arguments):  # noqa: ARG001
+def _total(typing, total, a):
+    def emit(context, builder, signature, arguments):
         return builder.add(arguments[0], builder.zext(arguments[1], _WIDE.kind))
 
     return total(total, a), emit

@@ -172,7 +172,7 @@ def _neighbours_in(xy: NDArray[np.float64], name: NDArray[np.int64], tile: tuple
 def _join_chains(
     n: int, u: NDArray[np.int64], v: NDArray[np.int64], length: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Replace nodes of degree two by one street, a few rounds of nodes that are not neighbours; parallels: the shortest."""
+    """Replace nodes of degree two by one street, in rounds of nodes not side by side; of parallels the shortest."""
     rank = np.random.default_rng(1).permutation(n)
     for _ in range(_ROUNDS):
         ends, others = np.concatenate([u, v]), np.concatenate([v, u])

@@ -124,7 +124,7 @@ def _middle(network: Network) -> NDArray[np.float64]:
 def _along(
     walkers: Walkers, home: NDArray[np.int64], door: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Walks between a home and an entrance on one edge, without its ends."""
+    """List walks between a home and an entrance on one edge, that touch neither of its ends."""
     joins, legs, priced = walkers.facilities.joins, walkers.lane.doors, walkers.lane.homes
     by_edge = np.argsort(joins.edge, kind="stable")
     start = np.searchsorted(joins.edge[by_edge], walkers.homes.edge, side="left")
@@ -190,7 +190,7 @@ def of_graph(graph: Graph, doors: NDArray[np.int64], service: NDArray[np.int64],
 def _at_nodes(
     node: NDArray[np.int64], edge_of: NDArray[np.int32], at_v: NDArray[np.bool_], cost: NDArray[np.int32]
 ) -> tuple[Joins, Legs]:
-    """Joins at nodes, and what they cost: nothing to the node itself, the edge to its other end."""
+    """Make joins at nodes, and price them: nothing to the node itself, the edge to its other end."""
     edge, end = edge_of[node], at_v[node]
     whole = cost[edge]
     zero, n = np.zeros(len(node), dtype=np.int32), len(node)

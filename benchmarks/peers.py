@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import heap
@@ -26,8 +27,16 @@ class Question:
     seed: int = 5
 
     def sample(self, n: int) -> NDArray[np.int64]:
-        """Some nodes, the same every time."""
+        """Draw some nodes, the same every time."""
         return np.sort(np.random.default_rng(self.seed).choice(self.graph.n, min(n, self.graph.n), replace=False))
+
+    @cached_property
+    def pandana(self) -> tuple[Any, float]:
+        """Build a Pandana network of the graph, without range queries, and say in how many seconds."""
+        graph = self.graph
+        once = graph.tail < graph.indices
+        ends = (graph.tail[once], graph.indices[once].astype(np.int64))
+        return timed(lambda: pandana_network(graph.xy, ends, graph.cost[once], twoway=True))
 
     def of(self, service: int) -> NDArray[np.int64]:
         """Nodes of a service's facilities."""
@@ -82,8 +91,8 @@ def same(name: str, got: NDArray[Any], truth: NDArray[Any], what: str) -> str:
     if wrong == 0:
         return f"{name}: {what} equal for all {got.size:,}"
     return (
-        f"{name}: {what} differ for {wrong:,} of {got.size:,} ({wrong / got.size:.2%}), by {off[off > 0].mean():.3g} on "
-        f"average and {off.max():.3g} at most"
+        f"{name}: {what} differ for {wrong:,} of {got.size:,} ({wrong / got.size:.2%}), by {off[off > 0].mean():.3g} "
+        f"on average and {off.max():.3g} at most"
     )
 
 
@@ -192,20 +201,16 @@ def pandana_network(
         )
 
 
-def _pandana_of(question: Question) -> tuple[Any, float]:
-    graph = question.graph
-    once = graph.tail < graph.indices
-    ends = (graph.tail[once], graph.indices[once].astype(np.int64))
-    return timed(lambda: pandana_network(graph.xy, ends, graph.cost[once], twoway=True))
-
-
 def _pandana_extent(question: Question, truth: NDArray[np.int64]) -> tuple[list[Way], list[str]]:
     import pandas as pd
 
     n, limit = question.graph.n, question.graph.cutoff
     ways, said = [], []
     for prepared in (False, True):
-        net, build = _pandana_of(question)
+        # Range queries, once stored, are used: so that net is one of its own.
+        net, build = (
+            Question(question.graph, question.doors, question.door_ptr).pandana if prepared else question.pandana
+        )
         net.set(pd.Series(np.arange(n)), variable=pd.Series(np.ones(n)), name="one")
         if prepared:
             with hushed():
@@ -252,7 +257,9 @@ def _cityseer_extent(question: Question, truth: NDArray[np.int64]) -> tuple[list
         return np.array(net.poll_reach_hits(who, [limit], 4 / 3)[0])
 
     ways = [
-        Way("cityseer centrality_shortest", density, len(origins), build_s=build, note="sampled; one closeness, 32 bit"),
+        Way(
+            "cityseer centrality_shortest", density, len(origins), build_s=build, note="sampled; one closeness, 32 bit"
+        ),
         Way("cityseer poll_reach_hits", hits, len(origins), build_s=build, note="sampled; only sums over origins"),
     ]
     total = hits()[: question.graph.n].sum()
@@ -289,9 +296,7 @@ def _scipy_nearest(question: Question, truth: NDArray[np.int64]) -> tuple[list[W
     matrix, build = timed(lambda: _scipy_graph(graph))
 
     def run() -> Extent:
-        found = [
-            dijkstra(matrix, indices=question.of(s), limit=graph.cutoff, min_only=True) for s in range(len(truth))
-        ]
+        found = [dijkstra(matrix, indices=question.of(s), limit=graph.cutoff, min_only=True) for s in range(len(truth))]
         return np.stack(found)
 
     way = Way("scipy dijkstra(min_only, limit)", run, truth.size, build_s=build)
@@ -341,7 +346,7 @@ def _pandana_nearest(question: Question, truth: NDArray[np.int64]) -> tuple[list
     import pandas as pd
 
     graph = question.graph
-    net, build = _pandana_of(question)
+    net, build = question.pandana
     services = range(0, len(truth), 4)
     place = [pd.Series(graph.xy[:, k]) for k in (0, 1)]
     for s in services:
@@ -383,15 +388,15 @@ def _cityseer_nearest(question: Question, truth: NDArray[np.int64]) -> tuple[lis
     got = _cut(np.nan_to_num(run(), nan=np.inf), graph.cutoff)
     off = np.abs(got - _cut(truth[:, origins], graph.cutoff))
     said = (
-        f"cityseer accessibility: costs to the nearest within 1 m for {(off <= 10).mean():.2%} of {off.size:,}, within "  # noqa: PLR2004
-        f"10 m for {(off <= 100).mean():.2%} (it places facilities on the nearest street again)"  # noqa: PLR2004
+        f"cityseer accessibility: costs to the nearest within 1 m for {(off <= 10).mean():.2%} of {off.size:,}, within "
+        f"10 m for {(off <= 100).mean():.2%} (it places facilities on the nearest street again)"
     )
     note = "sampled; counts them too"
     return [Way("cityseer accessibility", run, len(origins) * len(truth), build_s=build, note=note)], [said]
 
 
 def _cityseer_drawn(graph: Graph, live: NDArray[np.int64]) -> Any:
-    """Street network as it lies, in metres, bends made up by its impedance factor: facilities are placed by geometry."""
+    """Street network as it lies, in metres, bends as its impedance factor: places are put by geometry."""
     from cityseer import rustalgos
 
     net = rustalgos.graph.NetworkStructure()

@@ -42,7 +42,7 @@ def on_study(name: str, runs: int) -> dict[str, object]:
     targets = []
     for cutoff_s in (900, 1800):
         cut = dataclasses.replace(walkers, lane=dataclasses.replace(walkers.lane, cutoff=cutoff_s * TICKS))
-        figures[f"{cutoff_s}_s"], wall = _at_cutoff(cut, runs, with_peers=cutoff_s == 900)  # noqa: PLR2004
+        figures[f"{cutoff_s}_s"], wall = _at_cutoff(cut, runs, with_peers=cutoff_s == 900)
         wanted = _WALL_S.get(name, {}).get(cutoff_s)
         if wanted is not None:
             targets.append(Target(f"{name}: R+N+C at {cutoff_s // 60} min, wall s on 2 threads", "<=", wanted, wall))
@@ -272,7 +272,8 @@ def _cityseer(graph: Joined, nodes: NDArray[np.int64]) -> tuple[Way, list[str]]:
     alive = np.zeros(graph.n, dtype=bool)
     alive[graph.n_streets + cells] = True
     numbers = [
-        net.add_street_node(k, x, y, alive[k], 1.0) for k, (x, y) in enumerate(graph.xy[: graph.first_facility].tolist())
+        net.add_street_node(k, x, y, alive[k], 1.0)
+        for k, (x, y) in enumerate(graph.xy[: graph.first_facility].tolist())
     ]
     kept = graph.indices < graph.n_streets
     arcs = (graph.tail[kept].tolist(), graph.indices[kept].tolist(), graph.cost[kept].tolist())

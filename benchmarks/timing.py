@@ -99,8 +99,9 @@ def show(ways: Sequence[Way]) -> None:
     """Print what was measured."""
     rows = [
         [
-            way.name, f"{way.origins:,}", str(len(way.cpu)), f"{way.cpu_s:.4f}", f"{min(way.cpu):.4f}–{max(way.cpu):.4f}",
-            f"{way.wall_s:.4f}", f"{way.each_us:,.2f}", "" if way.build_s is None else f"{way.build_s:.1f}", way.note,
+            way.name, f"{way.origins:,}", str(len(way.cpu)), f"{way.cpu_s:.4f}",
+            f"{min(way.cpu):.4f}–{max(way.cpu):.4f}", f"{way.wall_s:.4f}", f"{way.each_us:,.2f}",
+            "" if way.build_s is None else f"{way.build_s:.1f}", way.note,
         ]
         for way in ways
     ]  # fmt: skip
@@ -143,7 +144,7 @@ def show_targets(targets: Sequence[Target]) -> None:
     """Print target, measured, reached."""
     rows = [["target", "", "measured", "reached"]]
     for t in targets:
-        measured = "–" if t.measured is None else f"{t.measured:.3g}" if t.measured < 1000 else f"{t.measured:,.0f}"  # noqa: PLR2004
+        measured = "–" if t.measured is None else f"{t.measured:.3g}" if t.measured < 1000 else f"{t.measured:,.0f}"
         rows.append([t.what, f"{t.kind} {t.wanted:g}", measured, t.reached])
     table(rows, left={0, 3})
 

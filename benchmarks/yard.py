@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "yardstick"
 
 _LANES = 64
-_ROOM = 1 << 14
+_ROOM = 1 << 14  # nodes of one piece: plenty on the seeded graph; the sketch itself checks nothing
 
 
 def at_hand(folder: Path = FOLDER) -> bool:
@@ -38,6 +38,8 @@ class Yardstick:
     ----------
     doors, service : (n_facilities,), optional
         Facilities at nodes and what they are; without them only R is found.
+    room : int
+        Nodes of the largest piece of 128 origins, amply.
     """
 
     def __init__(
@@ -46,22 +48,23 @@ class Yardstick:
         graph: Graph,
         doors: NDArray[np.int64] | None = None,
         service: NDArray[np.int64] | None = None,
+        *,
+        room: int = _ROOM,
     ) -> None:
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
-        import lanes
+        import lanes  # the sketch's own module names
         import vectors
 
         n, cutoff = graph.n, graph.cutoff
         self.lanes, self.n = lanes, n
         shown = _definitions(folder / "yardstick.py")
-        place = np.arange(n, dtype=np.float64)
         _, indptr, indices, cost = shown.renumber(graph.xy, graph.indptr, graph.indices, graph.cost)
         self.order = np.argsort(shown.hilbert(graph.xy), kind="stable")
         rank = np.empty(n, dtype=np.int64)
-        rank[self.order] = place.astype(np.int64)
+        rank[self.order] = np.arange(n)
         self.graph = (indptr, indices, lanes.leafmark(indptr, indices, cost))
-        self.matrix = vectors.aligned(2 * _ROOM * _LANES, np.uint16).reshape(2, _ROOM * _LANES)
+        self.matrix = vectors.aligned(2 * room * _LANES, np.uint16).reshape(2, room * _LANES)
         self.dist, self.loc = np.zeros((2, n), np.int32), np.full((2, n + 1), -1, np.int64)
         self.loc[:, n] = 1 << 41
         self.nodes, self.street = np.zeros(n, np.int32), np.zeros(n, np.int64)
