@@ -79,6 +79,8 @@ def _asked(
         except Exception as error:  # noqa: BLE001 (a peer that fails must not end the run, and is told)
             said.append(f"{name}: failed ({type(error).__name__}: {error}), left out")
             continue
+        for way in found:
+            way.warm = True
         ways += found
         said += compared
     return ways, said
@@ -242,7 +244,7 @@ def _cityseer_net(graph: Graph, live: NDArray[np.int64]) -> Any:
 
 
 def _cityseer_extent(question: Question, truth: NDArray[np.int64]) -> tuple[list[Way], list[str]]:
-    origins, limit = question.sample(2000), question.graph.cutoff
+    origins, limit = question.sample(1000), question.graph.cutoff
     net, build = timed(lambda: _cityseer_net(question.graph, origins))
     who = origins.tolist()
 
@@ -357,7 +359,7 @@ def _pandana_nearest(question: Question, truth: NDArray[np.int64]) -> tuple[list
         return np.stack([net.nearest_pois(graph.cutoff, str(s), 1)[1].to_numpy() for s in services])
 
     note = "one service in four"
-    way = Way("Pandana nearest_pois", run, len(services) * graph.n, runs=5, build_s=build, note=note)
+    way = Way("Pandana nearest_pois", run, len(services) * graph.n, runs=3, build_s=build, note=note)
     # What is beyond the cutoff comes back as the cutoff.
     limit, wanted = graph.cutoff, truth[services.start : services.stop : services.step]
     return [way], [same("Pandana", run(), np.minimum(wanted, limit), "costs to the nearest")]

@@ -151,6 +151,7 @@ def _others(graph: Joined, walk: Walk) -> tuple[list[Way], list[str]]:
         except Exception as error:  # noqa: BLE001 (a peer that fails must not end the run, and is told)
             said.append(f"{name}: failed ({type(error).__name__}: {error}), left out")
             continue
+        way.warm = True
         ways.append(way)
         said += compared
     return ways, said

@@ -35,6 +35,8 @@ class Way:
         Wall seconds of what was made before the first run.
     note : str
         What a reader must know of the row: sampled, float costs...
+    warm : bool
+        It ran already, when its answer was compared.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Way:
     runs: int | None = None
     build_s: float | None = None
     note: str = ""
+    warm: bool = False
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
@@ -77,7 +80,8 @@ def race(ways: Sequence[Way], runs: int) -> None:
     A first run of each, not counted, compiles, fills caches and takes memory.
     """
     for way in ways:
-        way.run()
+        if not way.warm:
+            way.run()
     for turn in range(runs):
         for way in ways:
             if turn < (way.runs or runs):
