@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--only", default="graph,lingang-model,newport")
     parser.add_argument("--yardstick", type=Path, default=yard.FOLDER)
     options = parser.parse_args()
-    figures: dict[str, object] = {"runs": options.runs}
+    figures = timing.context() | {"runs": options.runs}
     for name in options.only.split(","):
         if name == "graph":
             figures[name] = on_graph(options.runs, options.yardstick)

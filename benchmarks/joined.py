@@ -102,7 +102,7 @@ def join(walkers: Walkers) -> Joined:
     tail, head, cost = (np.concatenate([part[k] for part in ends]).astype(np.int64) for k in range(3))
     open_way = cost >= 0
     n = first_facility + len(facilities)
-    indptr, indices, cost = _csr(n, tail[open_way], head[open_way], cost[open_way])
+    indptr, indices, cost = arcs(n, tail[open_way], head[open_way], cost[open_way])
     homes_xy = np.zeros((walkers.n_origins, 2))
     homes_xy[walkers.homes.place] = _middle(network)[walkers.homes.edge]
     aside = np.stack([1000.0 + np.arange(len(facilities)), np.full(len(facilities), 1000.0)], axis=1)
@@ -137,7 +137,7 @@ def _along(
     return home[h], door[d], np.where(free, priced.leg[h] + legs.leg[d] + between, -1)
 
 
-def _csr(
+def arcs(
     n: int, tail: NDArray[np.int64], head: NDArray[np.int64], cost: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Sort arcs by their ends; of parallel ones the shortest; loops lead nowhere."""

@@ -35,7 +35,7 @@ def main() -> None:
     if options.serve is not None:
         serve(options.serve, options.minutes)
         return
-    sizes = options.sizes.split(",")
+    context, sizes = timing.context(), options.sizes.split(",")
     files = {}
     for size in sizes:
         start = time.perf_counter()
@@ -68,7 +68,7 @@ def main() -> None:
     timing.table([head, *rows])
     targets = goals(found, sizes)
     timing.show_targets(targets)
-    timing.keep("scale", {"rows": found, "targets": [t.told() for t in targets]})
+    timing.keep("scale", context | {"rows": found, "targets": [t.told() for t in targets]})
 
 
 def goals(found: list[dict[str, object]], sizes: list[str]) -> list[Target]:

@@ -78,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         streets, places = {"pyrosm": _pyrosm, "osmnx": _osmnx}[options.peer](clock, standard, Path(folder))
     with clock.stage("cells"):
-        row, column, lon, lat = _cells()
+        row, column, lon, lat = cells()
     found = _asked(clock, streets, places, (lon, lat), standard, speed)
     np.savez(options.out, row=row, column=column, **found)
     told = {"stages_s": clock.seconds, "nodes": len(streets.lon), "street_km": _street_km(streets)}
@@ -191,7 +191,7 @@ def _write(target: Path, keys: list[str], fits: Any) -> None:
                 writer.add(thing)
 
 
-def _cells() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+def cells() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Pixels with people whose centre lies in the box: row, column, lon, lat."""
     import rasterio
     from pyproj import Transformer
@@ -210,7 +210,7 @@ def _asked(
     clock: Clock,
     streets: Streets,
     places: dict[str, NDArray[np.float64]],
-    cells: tuple[NDArray[np.float64], NDArray[np.float64]],
+    homes: tuple[NDArray[np.float64], NDArray[np.float64]],
     standard: Any,
     speed: float,
 ) -> dict[str, NDArray[Any]]:
@@ -229,7 +229,7 @@ def _asked(
         with hushed():
             net.precompute(limit)
     with clock.stage("walks"), hushed():
-        cell_x, cell_y = (pd.Series(axis) for axis in to_metres.transform(*cells))
+        cell_x, cell_y = (pd.Series(axis) for axis in to_metres.transform(*homes))
         node = net.get_node_ids(cell_x, cell_y).to_numpy()
         seconds, counts = [], []
         for key, at in places.items():

@@ -32,7 +32,7 @@ def on_study(name: str, runs: int) -> dict[str, object]:
     if not all(part.exists() for part in job if isinstance(part, Path)):
         print(f"{name}: no data, left out\n")
         return {}
-    walkers = _walkers(name)
+    walkers = walkers_of(name)
     cells, network = walkers.n_origins, walkers.network
     print(
         f"{name}: {cells:,} cells, {len(walkers.facilities):,} facilities of {len(walkers.thresholds)} services, "
@@ -52,7 +52,7 @@ def on_study(name: str, runs: int) -> dict[str, object]:
     return figures | {"targets": [t.told() for t in targets]}
 
 
-def _walkers(name: str) -> joined.Walkers:
+def walkers_of(name: str) -> joined.Walkers:
     """Prepare a study through the public way in, and take the cost most services are judged by."""
     job = JOBS[name]
     if job == [name]:

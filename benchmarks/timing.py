@@ -189,8 +189,8 @@ def _processor() -> str:
 
 
 def keep(name: str, figures: dict[str, object]) -> None:
-    """Write ``benchmarks/results/<name>.json``."""
+    """Write ``benchmarks/results/<name>.json``; the figures begin with the `context` taken before the first run."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     target = RESULTS / f"{name}.json"
-    target.write_text(json.dumps(context() | figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"written to {target.relative_to(ROOT)}")
