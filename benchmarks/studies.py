@@ -19,7 +19,7 @@ from lifecircle.profiles import TICKS
 from lifecircle.reach.search import Walk
 from lifecircle.study import Study
 
-FUSED = "everything"
+FUSED = "extent_and_nearest"
 """Name of the method of `Walk` that gives R, N and C of one search, should there be one."""
 
 _WALL_S = {"lingang-model": {900: 0.25, 1800: 0.7}}

@@ -166,13 +166,15 @@ def _unlink(half, first, degree, node, at):
 
 
 @kernel
-def contract(graph, dead, half, hook, first, level, notes):
+def contract(graph, dead, most, largest, half, hook, first, level, notes):
     """Take nodes out, round after round, degree by degree.
 
     Parameters
     ----------
     graph : Graph
     dead : (n,) bool
+    most, largest : int
+        Neighbours of a node that is taken out, nodes of a pocket: any number is right, `MOST` and `LARGEST` are fast.
     half : (room, 4) int32, written
         Half-edges as linked lists: head, cost there, cost back, the next one of the same node. A node's list stays as
         it was when the node was taken out.
@@ -182,7 +184,7 @@ def contract(graph, dead, half, hook, first, level, notes):
         Where the list of each node begins.
     level : (n,) int32, written
         The round a node was taken out in, from 1; 0: never; -1: a dead end.
-    notes : (5, n + MOST) int32, zeros, written
+    notes : (5, n + most) int32, zeros, written
 
     Returns
     -------
@@ -203,13 +205,13 @@ def contract(graph, dead, half, hook, first, level, notes):
                 if size + 2 > half.shape[0]:
                     return -1
                 size = _join(half, first, degree, size, node, head, outs[at], backs[at])
-    for most in range(MOST + 1):
+    for few in range(most + 1):
         taken = n
         while taken * 100 > left:
             rounds += 1
             taken = 0
             for node in range(n):
-                if level[node] != 0 or degree[node] > most or busy[node] == rounds:
+                if level[node] != 0 or degree[node] > few or busy[node] == rounds:
                     continue
                 # What hangs here and is not part of a larger pocket yet becomes one pocket with this node.
                 total = 1
@@ -217,8 +219,8 @@ def contract(graph, dead, half, hook, first, level, notes):
                 while at >= 0:
                     total += size_of[hook[at, 0]]
                     at = hook[at, 1]
-                if total > LARGEST:
-                    degree[node] += MOST + 1  # never again
+                if total > largest:
+                    degree[node] += most + 1  # never again
                     continue
                 at = hung[node]
                 while at >= 0:

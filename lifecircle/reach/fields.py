@@ -85,7 +85,7 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
         Row of each group of the core, below that of any other.
     stirred : (n_groups,) bool
         The core true, written: groups whose neighbours changed.
-    rows : as wide as the names, room for the core and the largest group with its sides, written
+    rows : as wide as the names, room for the core, the largest group with its sides, and one more, written
     first : int
         The service of lane 0.
     ticks, nearest : (n_nodes, n_services) float64, int32, written
@@ -101,7 +101,7 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
     node_ptr, lane_of, name_of = doors
     lanes = ROW_BYTES // rows.itemsize
     n_groups, top = in_core.shape[0], np.int64(cutoff) + 1
-    spare = np.int64(0)
+    spare, last = np.int64(0), rows.shape[0] // lanes - 1
     for group in range(n_groups):
         if in_core[group]:
             _fill_group(graph, pockets, doors, group, core_row[group], shift, top, rows)
@@ -157,11 +157,11 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
         for pend in range(end - 3 * np.int64(book[at + 3]), end, 3):
             node = head[book[pend + 1]]
             cost = min(np.int64(back[book[pend + 1]]), top) << shift
-            store(rows, spare, plus(load(rows, row + np.int64(book[pend])), spread(rows, cost)))
+            store(rows, last, plus(load(rows, row + np.int64(book[pend])), spread(rows, cost)))
             for k in range(node_ptr[node], node_ptr[node + 1]):
-                place = spare * lanes + lane_of[k]
+                place = last * lanes + lane_of[k]
                 rows[place] = min(rows[place], name_of[k])
-            _read_row(rows, spare, shift, cutoff, order[node], first, ticks, nearest)
+            _read_row(rows, last, shift, cutoff, order[node], first, ticks, nearest)
     return sweeps
 
 

@@ -30,9 +30,11 @@ class Ground:
     u, v : (n_edges,) int
     ticks_uv, ticks_vu : (n_edges,) int32, -1 closed
     length_m : (n_edges,) float64
+    most, largest : int, optional
+        How far to contract; it decides the speed, but no answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         x: NDArray[np.float64],
         y: NDArray[np.float64],
@@ -41,6 +43,9 @@ class Ground:
         ticks_uv: NDArray[np.int32],
         ticks_vu: NDArray[np.int32],
         length_m: NDArray[np.float64],
+        *,
+        most: int = contraction.MOST,
+        largest: int = contraction.LARGEST,
     ) -> None:
         self.n = len(x)
         self.directed = bool((ticks_uv != ticks_vu).any())
@@ -51,7 +56,7 @@ class Ground:
         along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
         self._number(along)
         graph = self._halves()
-        contracted = _contract(graph)
+        contracted = _contract(graph, most, largest)
         group, order = np.empty(self.n, np.int32), np.empty(self.n, np.int32)
         first, dead, core = np.empty(self.n + 1, np.int64), np.empty(self.n, np.int64), np.empty(self.n, np.bool_)
         notes = np.zeros((4, self.n + contracted[3] + 4), np.int32)
@@ -151,7 +156,9 @@ class Ground:
         )
 
 
-def _contract(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
+def _contract(
+    graph: Graph, most: int, largest: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
     """Contract a network with as much room as it takes; see `contraction.contract`."""
     n = len(graph.start) - 1
     dead = np.empty(n, np.bool_)
@@ -160,8 +167,8 @@ def _contract(graph: Graph) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArr
     halves, hooks, rounds = int(1.7 * len(graph.head)) + 2, 2 * n + 2, -1
     while rounds < 0:
         half, hook = np.empty((halves, 4), np.int32), np.empty((hooks, 2), np.int32)
-        notes = np.zeros((5, n + contraction.MOST), np.int32)
-        rounds = contraction.contract(graph, dead, half, hook, first, level, notes)
+        notes = np.zeros((5, n + most), np.int32)
+        rounds = contraction.contract(graph, dead, most, largest, half, hook, first, level, notes)
         halves, hooks = 2 * halves, 2 * hooks
     return half, first, level, rounds
 

@@ -16,15 +16,27 @@ from lifecircle.errors import DataError
 from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes, nearest_from_nodes
 
 TRIES = settings(max_examples=120, deadline=None)
-HOW = [{}, {"room": 1}, {"wide": True}, {"wide": True, "room": 1}]
+# Small worlds fit into one pocket, so they are also walked with less of them taken out, or nothing.
+HOW = [
+    {}, {"room": 1}, {"wide": True}, {"wide": True, "room": 1},
+    {"most": 0}, {"most": 0, "room": 1}, {"most": 2, "wide": True}, {"largest": 1}, {"most": 3, "largest": 2, "room": 1},
+]  # fmt: skip
 
 
-def walk(world, **how):
+def walk(world, *, most=5, largest=32, **how):
     network = world.network()
-    return Walk(
-        network, world.lane(network), world.joins(world.homes), world.facilities(), n_origins=len(world.homes),
+    lane = world.lane(network)
+    made = Walk(
+        network, lane, world.joins(world.homes), world.facilities(), n_origins=len(world.homes),
         thresholds={service: (limit,) for service, limit in enumerate(world.thresholds)}, **{"threads": 1, **how},
     )  # fmt: skip
+    vars(made)["ground"] = ground_of(world, network, lane, most=most, largest=largest)
+    return made
+
+
+def ground_of(world, network, lane, **how):
+    u, v = network.edge_u, network.edge_v
+    return Ground(network.node_lon, network.node_lat, u, v, lane.ticks_uv, lane.ticks_vu, network.length_m, **how)
 
 
 def fields(world):
@@ -57,6 +69,10 @@ def test_r_equals_its_twin(how, world):
 def test_r_on_symmetric_worlds(world):
     got = walk(world).extent()
     assert got.unit == "ticks"
+    both, reach = walk(world).extent_and_nearest()
+    assert (both.nodes == got.nodes).all()
+    assert (both.street == got.street).all()
+    assert (reach.ticks == walk(world).nearest_and_counts().ticks).all()
     for home, (ticks, joins) in enumerate(fields(world)):
         assert (got.nodes[home], got.street[home]) == extent(world.edges, ticks, joins, world.cutoff)
 
@@ -196,7 +212,8 @@ def test_no_edges_no_doors_no_homes():
 @TRIES
 def test_n_alone_from_every_node_equals_its_twin(world, data):
     network = world.network()
-    ground = Ground.of(network, world.lane(network))
+    most, largest = data.draw(st.sampled_from([(5, 32), (0, 32), (2, 2), (5, 1)]))
+    ground = ground_of(world, network, world.lane(network), most=most, largest=largest)
     n_services = data.draw(st.sampled_from([1, 3, 40]))
     size = data.draw(st.integers(0, 6))
     node = np.array(data.draw(st.lists(st.integers(0, world.n - 1), min_size=size, max_size=size)), dtype=int)
@@ -214,3 +231,12 @@ def test_n_alone_from_every_node_equals_its_twin(world, data):
                 truth[given_service][k] = min(truth[given_service][k], (cost, who), key=lambda x: (x[0], x[1]))
     for k in range(n_services):
         assert list(zip(ticks[k].tolist(), nearest[k].tolist(), strict=True)) == truth[k]
+
+
+def test_dead_ends_of_one_node_do_not_meet_but_there():
+    world = World(3, [(0, 1, 0.5, 16, 16), (0, 2, 0.0, 0, 0)], [], [], 0, [0])
+    network = world.network()
+    for most in (5, 0):
+        ground = ground_of(world, network, world.lane(network), most=most)
+        ticks, _ = nearest_from_nodes(ground, np.arange(3), np.array([0, 1, 0]), 2, 0)
+        assert ticks.tolist() == [[0, math.inf, 0], [math.inf, 0, math.inf]]
