@@ -69,9 +69,9 @@ def main():
     """Compare all products on drawn worlds."""
     for name, plain in PLAIN.items():
         setattr(lanes, name, plain)
-    from test_search import fields, ground_of, walk  # noqa: PLC0415 - imports the kernels, with the lanes above
+    from test_search import fields, ground_of, walk
 
-    from lifecircle.reach.search import extent_of_nodes, field, nearest_from_nodes  # noqa: PLC0415
+    from lifecircle.reach.search import extent_of_nodes, field, nearest_from_nodes
 
     @given(world=worlds())
     @settings(max_examples=int(sys.argv[1]), deadline=None, database=None)
@@ -84,7 +84,7 @@ def main():
             for home, (ticks, joins) in enumerate(fields(world)):
                 assert (reach_r.nodes[home], reach_r.street[home]) == extent(world.edges, ticks, joins, world.cutoff)
                 assert pairs.ptr[home + 1] - pairs.ptr[home] == len(
-                    {f for f in pairs.facility[pairs.ptr[home] : pairs.ptr[home + 1]]}
+                    set(pairs.facility[pairs.ptr[home] : pairs.ptr[home + 1]])
                 )
             if len(pairs.ticks):
                 home = int(np.flatnonzero(np.diff(pairs.ptr))[0])
