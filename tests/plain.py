@@ -11,7 +11,7 @@ from hypothesis import given, seed, settings
 from oracles import bellman_ford, extent
 from strategies import worlds
 
-from lifecircle.reach import lanes
+from lifecircle.reach import kernels
 
 
 def load(array, row):
@@ -25,7 +25,7 @@ def store(array, row, value):
 
 
 def _place(array, row):
-    count = lanes.ROW_BYTES // array.itemsize
+    count = kernels.ROW_BYTES // array.itemsize
     assert 0 <= row < len(array) // count, "a row beyond the room"
     return slice(int(row) * count, (int(row) + 1) * count)
 
@@ -33,7 +33,7 @@ def _place(array, row):
 def spread(like, value):
     """Put one number into every lane."""
     assert 0 <= value <= np.iinfo(like.dtype).max, "a lane cannot hold it"
-    return np.full(lanes.ROW_BYTES // like.itemsize, value, like.dtype)
+    return np.full(kernels.ROW_BYTES // like.itemsize, value, like.dtype)
 
 
 def plus(a, b):
@@ -68,7 +68,7 @@ PLAIN = {
 def main():
     """Compare all products on drawn worlds."""
     for name, plain in PLAIN.items():
-        setattr(lanes, name, plain)
+        setattr(kernels, name, plain)
     from test_search import fields, ground_of, walk
 
     from lifecircle.reach.search import extent_of_nodes, field, nearest_from_nodes

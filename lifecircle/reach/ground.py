@@ -9,8 +9,8 @@ from lifecircle.errors import DataError
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
-from lifecircle.reach import contraction, kernels
-from lifecircle.reach.contraction import FAR, Graph, Pockets
+from lifecircle.reach import kernels
+from lifecircle.reach.kernels import FAR, Graph, Pockets
 from lifecircle.reach.products import Lane
 
 NARROW = 65_534
@@ -44,8 +44,8 @@ class Ground:
         ticks_vu: NDArray[np.int32],
         length_m: NDArray[np.float64],
         *,
-        most: int = contraction.MOST,
-        largest: int = contraction.LARGEST,
+        most: int = kernels.MOST,
+        largest: int = kernels.LARGEST,
     ) -> None:
         self.n = len(x)
         self.directed = bool((ticks_uv != ticks_vu).any())
@@ -60,7 +60,7 @@ class Ground:
         group, order = np.empty(self.n, np.int32), np.empty(self.n, np.int32)
         first, dead, core = np.empty(self.n + 1, np.int64), np.empty(self.n, np.int64), np.empty(self.n, np.bool_)
         notes = np.zeros((4, self.n + contracted[3] + 4), np.int32)
-        groups = contraction.number(graph, *contracted, group, order, notes, first, dead, core)
+        groups = kernels.number(graph, *contracted, group, order, notes, first, dead, core)
         rank = self._number(order)
         self.order = along[order]
         self.rank = _inverse(self.order)
@@ -88,7 +88,7 @@ class Ground:
         """Half-edges by node; edges closed both ways left out."""
         start = np.zeros(self.n + 2, np.int64)
         lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
-        contraction.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
+        kernels.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
         return Graph(start[:-1], *(part[: start[-2]] for part in lists))
 
     def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
@@ -159,16 +159,16 @@ class Ground:
 def _contract(
     graph: Graph, most: int, largest: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
-    """Contract a network with as much room as it takes; see `contraction.contract`."""
+    """Contract a network with as much room as it takes; see `kernels.contract`."""
     n = len(graph.start) - 1
     dead = np.empty(n, np.bool_)
-    contraction.dead_ends(graph.start, graph.head, dead)
+    kernels.dead_ends(graph.start, graph.head, dead)
     first, level = np.empty(n, np.int32), np.empty(n, np.int32)
     halves, hooks, rounds = int(1.7 * len(graph.head)) + 2, 2 * n + 2, -1
     while rounds < 0:
         half, hook = np.empty((halves, 4), np.int32), np.empty((hooks, 2), np.int32)
         notes = np.zeros((5, n + most), np.int32)
-        rounds = contraction.contract(graph, dead, most, largest, half, hook, first, level, notes)
+        rounds = kernels.contract(graph, dead, most, largest, half, hook, first, level, notes)
         halves, hooks = 2 * halves, 2 * hooks
     return half, first, level, rounds
 
@@ -188,14 +188,14 @@ def _pockets(  # noqa: PLR0913, PLR0917
 
     # A half-edge is at most one link, or one side and one arc; a street at most one side and one street; and titles.
     halves, streets = len(half), len(graph.head)
-    longest = (contraction.TITLE + 1) * n + 4 * halves + 5 * streets
+    longest = (kernels.TITLE + 1) * n + 4 * halves + 5 * streets
     made = Pockets(
         group, first, dead, core,
         places(n_groups), room(halves), room(halves), room(halves),
         places(n_groups + 1), room(halves), room(halves),
         places(n_groups), np.empty(longest, np.uint32),
     )  # fmt: skip
-    links, hangs, length = contraction.write(graph, half, lists, order, rank, made)
+    links, hangs, length = kernels.write(graph, half, lists, order, rank, made)
     g = n_groups
     used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
     return Pockets(*(frozen(part[:size].copy()) for part, size in zip(made, used, strict=True)))

@@ -15,9 +15,9 @@ from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
-from lifecircle.reach import fields, kernels, lanes
-from lifecircle.reach.contraction import FAR
+from lifecircle.reach import kernels
 from lifecircle.reach.ground import NARROW, Ground, frozen, pointers
+from lifecircle.reach.kernels import FAR
 from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
 _PER_THREAD = 8  # pieces of work a thread takes in a run: enough for even loads and a moving bar
@@ -51,7 +51,7 @@ class _Desks:
         self.room = dict.fromkeys(_ROOMS.values(), room)
 
     def make(self) -> kernels.Desk:
-        width = lanes.ROW_BYTES // np.dtype(self.lanes).itemsize
+        width = kernels.ROW_BYTES // np.dtype(self.lanes).itemsize
         room, ticks, whole, place = self.room, self.lanes, np.int32, np.uint32
         empty = np.empty
         queue = kernels.Queue(
@@ -294,7 +294,7 @@ def nearest_from_nodes(
     names = np.arange(len(node), dtype=np.int64) if name is None else np.asarray(name, dtype=np.int64)
     shift = max(1, int(names.max(initial=0)).bit_length())
     width = np.uint32 if (cutoff + 1) << shift < 1 << 32 else np.uint64
-    width_lanes = lanes.ROW_BYTES // np.dtype(width).itemsize
+    width_lanes = kernels.ROW_BYTES // np.dtype(width).itemsize
     ticks, nearest = np.empty((ground.n, n_services)), np.empty((ground.n, n_services), np.int32)
     core = ground.pockets.core
     core_row = (np.cumsum(core) - 1).astype(np.int32)
@@ -304,7 +304,7 @@ def nearest_from_nodes(
     for first in range(0, n_services, width_lanes):
         mine = by_node[(service[by_node] >= first) & (service[by_node] < first + width_lanes)]
         doors = (pointers(at[mine], ground.n), (service[mine] - first).astype(np.int32), names[mine].astype(width))
-        fields.sweep_services(
+        kernels.sweep_services(
             ground.graph, ground.pockets, doors, cutoff, shift, ground.order, core_row, core.copy(), rows,
             first, ticks, nearest,
         )  # fmt: skip
@@ -322,7 +322,7 @@ def field(network: Network, lane: Lane, homes: Joins) -> Field:
     ground = Ground.of(network, lane)
     dist, previous = np.empty(ground.n, np.int32), np.empty(ground.n, np.int32)
     heap = np.empty(len(ground.graph.head) + 2 * len(homes.place), np.int64)
-    fields.field(ground.graph, ground.seeds(homes, lane.homes, 1), 0, lane.cutoff, heap, dist, previous)
+    kernels.field(ground.graph, ground.seeds(homes, lane.homes, 1), 0, lane.cutoff, heap, dist, previous)
     before = previous[ground.rank]
     named = np.where(before >= 0, ground.order[np.maximum(before, 0)], -1).astype(np.int32)
     ticks = np.where(dist == kernels.UNREACHED, np.inf, dist.astype(np.float64))
