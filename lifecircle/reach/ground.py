@@ -1,6 +1,7 @@
 """A network laid out for the kernels: numbered along a curve, contracted, and flat."""
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,20 +56,25 @@ class Ground:
         self.u, self.v = np.asarray(u, dtype=np.int32), np.asarray(v, dtype=np.int32)
         along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
         self._number(along)
-        graph = self._halves()
-        contracted = _contract(graph, most, largest)
-        group, order = np.empty(self.n, np.int32), np.empty(self.n, np.int32)
-        first, dead, core = np.empty(self.n + 1, np.int64), np.empty(self.n, np.int64), np.empty(self.n, np.bool_)
-        notes = np.zeros((4, self.n + contracted[3] + 4), np.int32)
-        groups = kernels.number(graph, *contracted, group, order, notes, first, dead, core)
+        half, lists, order, groups = self._groups(most, largest)
         rank = self._number(order)
         self.order = along[order]
-        self.rank = _inverse(self.order)
+        self.rank = inverse(self.order)
         self.graph = Graph(*(frozen(a) for a in self._halves()))
-        self.pockets = _pockets(
-            self.graph, contracted[0], contracted[1], order, rank, group[order], first[: groups + 1], dead[:groups],
-            core[:groups],
-        )  # fmt: skip
+        self.pockets = _pockets(self.graph, half, lists, order, rank, *groups)
+
+    def _groups(self, most: int, largest: int) -> tuple[Any, ...]:
+        """Contract the network and group its nodes; half-edges and lists as contracted, the order, `_pockets`' groups.
+
+        What it needs on the way is let go of with it: on millions of nodes that counts.
+        """
+        graph, n = self._halves(), self.n
+        half, lists, level, rounds = _contract(graph, most, largest)
+        group, order = np.empty(n, np.int32), np.empty(n, np.int32)
+        first, dead, core = np.empty(n + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_)
+        notes = np.zeros((4, n + rounds + 4), np.int32)
+        size = kernels.number(graph, half, lists, level, rounds, group, order, notes, first, dead, core)
+        return half, lists, order, (group[order], first[: size + 1].copy(), dead[:size].copy(), core[:size].copy())
 
     @classmethod
     def of(cls, network: Network, lane: Lane) -> "Ground":
@@ -80,7 +86,7 @@ class Ground:
 
     def _number(self, order: NDArray[np.int32]) -> NDArray[np.int32]:
         """Give the nodes new numbers: ``order`` holds the old ones by the new; returns its inverse."""
-        rank = _inverse(order)
+        rank = inverse(order)
         self.u, self.v = rank[self.u], rank[self.v]
         return rank
 
@@ -198,7 +204,8 @@ def _pockets(  # noqa: PLR0913, PLR0917
     links, hangs, length = kernels.write(graph, half, lists, order, rank, made)
     g = n_groups
     used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
-    return Pockets(*(frozen(part[:size].copy()) for part, size in zip(made, used, strict=True)))
+    # What was not written was never given memory by the system, so the lists need no copy to be cut.
+    return Pockets(*(frozen(part[:size]) for part, size in zip(made, used, strict=True)))
 
 
 def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -215,7 +222,7 @@ def pointers(group: NDArray[np.generic], n: int) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.bincount(group, minlength=n))]).astype(np.int64)
 
 
-def _inverse(order: NDArray[np.int32]) -> NDArray[np.int32]:
+def inverse(order: NDArray[np.integer]) -> NDArray[np.int32]:
     """Inverse of a permutation."""
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)

@@ -1326,19 +1326,21 @@ def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last,
     if fill:
         return DONE
     store(tally, everything, total)
-    for lane in range(count):
-        origin = first + lane
-        reached[origin] = tally[everything * lanes + lane]
-        for service in range(n_services):
-            ticks = tally[service * lanes + lane]
-            if ticks <= cutoff:
-                ticks_of[service, origin] = ticks
-                nearest[service, origin] = tally[(who + service) * lanes + lane]
-            else:
-                ticks_of[service, origin] = UNREACHED
-                nearest[service, origin] = -1
-            for t in range(n_limits):
-                counted[service, t, origin] = tally[(counts + service * n_limits + t) * lanes + lane]
+    for lane in range(np.uint64(count)):
+        reached[np.uint64(first) + lane] = tally[np.uint64(everything * lanes) + lane]
+    # Service by service, so that what is read and written lies side by side.
+    for service in range(n_services):
+        its_ticks, its_nearest = ticks_of[service], nearest[service]
+        cost, name = np.uint64(service * lanes), np.uint64((who + service) * lanes)
+        for lane in range(np.uint64(count)):
+            origin = np.uint64(first) + lane
+            within_reach = tally[cost + lane] <= cutoff
+            its_ticks[origin] = np.int32(tally[cost + lane]) if within_reach else UNREACHED
+            its_nearest[origin] = np.int32(tally[name + lane]) if within_reach else np.int32(-1)
+        for t in range(n_limits):
+            its_count, row = counted[service, t], np.uint64((counts + service * n_limits + t) * lanes)
+            for lane in range(np.uint64(count)):
+                its_count[np.uint64(first) + lane] = tally[row + lane]
     return DONE
 
 

@@ -16,7 +16,7 @@ from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
 from lifecircle.reach import kernels
-from lifecircle.reach.ground import NARROW, Ground, frozen, pointers
+from lifecircle.reach.ground import NARROW, Ground, frozen, inverse, pointers
 from lifecircle.reach.kernels import FAR
 from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
@@ -206,11 +206,12 @@ class Walk:
         return _extent(self.ground, streets, self._order), self._reach(found)
 
     def _reach(self, found: kernels.Found) -> Reach:
-        back = np.empty_like(self._order)
-        back[self._order] = np.arange(self.n_origins)
-        ticks = np.where(found.ticks == kernels.UNREACHED, np.inf, found.ticks.astype(np.float64))
-        services = tuple(sorted(self.thresholds))
-        return Reach(self.lane.name, services, ticks[:, back], found.nearest[:, back], found.count[:, :, back])
+        back = inverse(self._order)
+        ticks = np.take(found.ticks, back, axis=1)
+        cost = ticks.astype(np.float64)
+        cost[ticks == kernels.UNREACHED] = np.inf
+        nearest, count = np.take(found.nearest, back, axis=1), np.take(found.count, back, axis=2)
+        return Reach(self.lane.name, tuple(sorted(self.thresholds)), cost, nearest, count)
 
     def pairs(self, *, most: int = _PAIRS, progress: Progress | None = None) -> Pairs:
         """M: every facility within the cutoff of every origin.
