@@ -61,6 +61,7 @@ def nearer(a, b, mine, theirs):
 PLAIN = {
     "load": load, "store": store, "spread": spread, "plus": plus, "minus": minus, "add": add, "nearer": nearer,
     "either": np.bitwise_or, "differ": np.bitwise_xor, "least": np.minimum,
+    "pick": lambda a, limit, value: np.where(a <= limit, value, 0).astype(a.dtype),
     "within": lambda a, b: (a <= b).astype(a.dtype), "some": lambda a: bool(a.any()),
 }  # fmt: skip
 

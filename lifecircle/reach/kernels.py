@@ -174,6 +174,18 @@ def nearer(typing, a, b, mine, theirs):  # noqa: ARG001
 
 
 @intrinsic
+def pick(typing, a, limit, value):  # noqa: ARG001
+    """Lane by lane: ``value`` where a <= limit, 0 elsewhere."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        a, limit, value = arguments
+        nothing = ir.Constant(signature.args[0].vector, [0] * signature.args[0].count)
+        return builder.select(builder.icmp_unsigned("<=", a, limit), value, nothing)
+
+    return a(a, a, a), generate
+
+
+@intrinsic
 def some(typing, a):  # noqa: ARG001
     """Say whether any lane is not zero."""
 
@@ -1208,28 +1220,53 @@ def _reached_cm(length, left_i, out, left_j, back):
 
 
 @part
+def _add_partly(rows, i, j, length, out, back, cutoff, partly, first, last, street):
+    """Add what is reached of a street in the lanes that reach it partly, each by itself."""
+    lanes = ROW_BYTES // rows.itemsize
+    for lane in range(last - first):
+        if partly[lanes + lane]:
+            left_i = np.int64(cutoff) - np.int64(rows[i * lanes + lane])
+            left_j = np.int64(cutoff) - np.int64(rows[j * lanes + lane])
+            street[first + lane] += _reached_cm(length, left_i, out, left_j, back)
+
+
+@part
 def sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, street):
-    """R, second half, where the two directions differ: street reached in whole centimetres, rounded down per edge."""
-    lanes = ROW_BYTES // matrix.rows.itemsize
-    rows, outs, backs, cm = matrix.rows, graph.out, graph.back, graph.length
+    """R, second half, where the two directions differ: street reached in whole centimetres, rounded down per edge.
+
+    Most streets are reached from end to end or not at all, and lanes add their lengths; carried over as `sum_streets`
+    does. The others are reckoned one by one.
+    """
+    rows, tally, outs, backs, cm = matrix.rows, matrix.tally, graph.out, graph.back, graph.length
     street_i, street_j, street_edge = piece.street_i, piece.street_j, piece.street_edge
     pend_i, pend_edge = piece.pend_i, piece.pend_edge
-    for lane in range(last - first):
-        total = np.int64(0)
-        for k in range(size.streets):
-            arc = street_edge[k]
-            left_i = np.int64(cutoff) - np.int64(rows[np.int64(street_i[k]) * lanes + lane])
-            left_j = np.int64(cutoff) - np.int64(rows[np.int64(street_j[k]) * lanes + lane])
-            if left_i >= 0 or left_j >= 0:
-                out, back = np.int64(outs[arc]), np.int64(backs[arc])
-                total += _reached_cm(np.int64(cm[arc]), left_i, out, left_j, back)
-        for k in range(size.pendants):
-            arc = pend_edge[k]
-            left_i = np.int64(cutoff) - np.int64(rows[np.int64(pend_i[k]) * lanes + lane])
-            if left_i >= 0:
-                # The far end of a dead end is reached from here or not at all, so it adds nothing.
-                total += _reached_cm(np.int64(cm[arc]), left_i, np.int64(outs[arc]), np.int64(-1), np.int64(FAR))
-        street[first + lane] = total
+    limit, nothing = spread(rows, cutoff), spread(rows, 0)
+    top = np.int64(65_535) if rows.itemsize == 2 else _LOW  # noqa: PLR2004
+    most = np.int64(0)
+    sums = nothing
+    for origin in range(first, last):
+        street[origin] = 0
+    for k in range(np.uint64(size.streets + size.pendants)):
+        pendant = k >= np.uint64(size.streets)
+        at = k - np.uint64(size.streets) if pendant else k
+        edge = pend_edge[at] if pendant else street_edge[at]
+        # The far end of a dead end is reached from here or not at all: row 0, which nobody reaches.
+        i, j = (np.int64(pend_i[at]), np.int64(0)) if pendant else (np.int64(street_i[at]), np.int64(street_j[at]))
+        out, back, length = np.int64(outs[edge]), np.int64(backs[edge]), np.int64(cm[edge])
+        mine, theirs = load(rows, i), load(rows, j)
+        end_to_end = least(plus(mine, spread(rows, min(out, top))), plus(theirs, spread(rows, min(back, top))))
+        partly = within(least(mine, theirs), limit)
+        if length <= top:
+            most += length
+            if most > top:
+                _carry_over(tally, sums, first, last, street)
+                sums, most = nothing, length
+            sums = add(sums, pick(end_to_end, limit, spread(rows, length)))
+            partly = differ(partly, within(end_to_end, limit))
+        if some(partly):
+            store(tally, 1, partly)
+            _add_partly(rows, i, j, length, out, back, cutoff, tally, first, last, street)
+    _carry_over(tally, sums, first, last, street)
 
 
 @part
