@@ -66,13 +66,20 @@ def main() -> None:
 
 def ground_of(path: Path) -> tuple[Ground, int]:
     """Read a graph file: every edge once, with the cost both ways."""
+    arrays = list(edges_of(path))
+    cutoff = arrays.pop()
+    # Handed over, not kept: on millions of nodes it counts.
+    return Ground(*(arrays.pop(0) for _ in range(7))), cutoff
+
+
+def edges_of(path: Path) -> tuple[Any, ...]:
+    """Read what `Ground` takes, and the cutoff."""
     graph = Graph.load(path)
     tail = np.repeat(np.arange(graph.n, dtype=np.int32), np.diff(graph.indptr))
     once = tail < graph.indices
-    u, v, ticks = tail[once], graph.indices[once], graph.cost[once].astype(np.int32)
-    xy, cutoff = graph.xy, graph.cutoff
-    del graph, tail, once
-    return Ground(xy[:, 0], xy[:, 1], u, v, ticks, ticks, ticks / 32), cutoff
+    ticks = graph.cost[once].astype(np.int32)
+    x, y = (np.ascontiguousarray(axis) for axis in graph.xy.T)
+    return x, y, tail[once], graph.indices[once], ticks, ticks, ticks / 32, graph.cutoff
 
 
 def checked(ground: Ground, cutoff: int, threads: int, truth: Extent) -> Any:

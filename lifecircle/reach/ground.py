@@ -51,10 +51,11 @@ class Ground:
         self.n = len(x)
         self.directed = bool((ticks_uv != ticks_vu).any())
         self.uv = np.where(ticks_uv >= 0, ticks_uv, FAR).astype(np.int32)
-        self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32)
+        self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32) if self.directed else self.uv
         self.length_cm = np.floor(length_m * 100 + 0.5).astype(np.int32)
         self.u, self.v = np.asarray(u, dtype=np.int32), np.asarray(v, dtype=np.int32)
         along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
+        del x, y, u, v, ticks_uv, ticks_vu, length_m  # on millions of nodes what is no longer needed counts
         self._number(along)
         half, lists, order, groups = self._groups(most, largest)
         rank = self._number(order)
@@ -64,10 +65,7 @@ class Ground:
         self.pockets = _pockets(self.graph, half, lists, order, rank, *groups)
 
     def _groups(self, most: int, largest: int) -> tuple[Any, ...]:
-        """Contract the network and group its nodes; half-edges and lists as contracted, the order, `_pockets`' groups.
-
-        What it needs on the way is let go of with it: on millions of nodes that counts.
-        """
+        """Contract and group the nodes; half-edges and lists as contracted, the order, and `_pockets`' groups."""
         graph, n = self._halves(), self.n
         half, lists, level, rounds = _contract(graph, most, largest)
         group, order = np.empty(n, np.int32), np.empty(n, np.int32)
@@ -95,7 +93,11 @@ class Ground:
         start = np.zeros(self.n + 2, np.int64)
         lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
         kernels.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
-        return Graph(start[:-1], *(part[: start[-2]] for part in lists))
+        head, out, back, length = (part[: start[-2]] for part in lists)
+        if not self.directed:
+            # The same both ways, and lengths are not asked for: memory counts on millions of nodes.
+            back = length = out
+        return Graph(start[:-1], head, out, back, length)
 
     def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
         """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.

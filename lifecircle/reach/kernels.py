@@ -219,8 +219,8 @@ class Graph(NamedTuple):
     """Half-edges by node.
 
     ``start`` int64 (n+1,) slices the half-edges of each node. ``head`` int32; ``out`` and ``back`` int32 ticks from the
-    node to the head and from the head to the node, `FAR` where closed; ``length`` int32 cm of the street. A loop stands
-    once.
+    node to the head and from the head to the node, `FAR` where closed; ``length`` int32 cm of the street, in a directed
+    network. A loop stands once.
     """
 
     start: np.ndarray
