@@ -116,8 +116,10 @@ def worlds(draw, directed=True):
             u, v = draw(st.integers(0, n - 1)), draw(st.integers(0, n - 1))
         length = draw(st.sampled_from([0.0, 0.5, 7.25, 31.0, 100.0, 333.3]))
         forth = int(length * 32 + 0.5)
-        back = draw(st.sampled_from([forth, forth, forth + 7, 2 * forth, -1])) if directed else forth
-        forth = draw(st.sampled_from([forth, forth, forth, -1])) if directed else forth
+        back = draw(st.sampled_from([forth, forth, forth + 7, 2 * forth, 30 * forth, 0, 1, -1])) if directed else forth
+        forth = draw(st.sampled_from([forth, forth, forth, 30 * forth, 0, -1])) if directed else forth
+        if not directed and draw(st.integers(0, 5)) == 0:
+            forth = back = -1
         edges.append((u, v, length, forth, back))
     position = st.tuples(
         st.integers(0, count - 1),

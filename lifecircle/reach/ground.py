@@ -33,6 +33,11 @@ class Ground:
     length_m : (n_edges,) float64
     most, largest : int, optional
         How far to contract; it decides the speed, but no answer.
+
+    Raises
+    ------
+    DataError
+        An edge costs more than numbers hold.
     """
 
     def __init__(  # noqa: PLR0913
@@ -49,6 +54,9 @@ class Ground:
         largest: int = kernels.LARGEST,
     ) -> None:
         self.n = len(x)
+        dearest = max(int(np.max(ticks, initial=0)) for ticks in (ticks_uv, ticks_vu))
+        if dearest >= FAR:
+            raise DataError(f"an edge costs {dearest / TICKS:g}, more than the {(int(FAR) - 1) / TICKS:g} there may be")
         self.directed = bool((ticks_uv != ticks_vu).any())
         self.uv = np.where(ticks_uv >= 0, ticks_uv, FAR).astype(np.int32)
         self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32) if self.directed else self.uv
@@ -107,8 +115,7 @@ class Ground:
         DataError
             The cutoff is beyond what any lane holds.
         """
-        if cutoff > WIDEST:
-            raise DataError(f"the cutoff of {cutoff / TICKS:g} is beyond the largest there is, {WIDEST / TICKS:g}")
+        check_cutoff(cutoff)
         # Of an edge min(w, two remainders) is reached: where the remainders may be cut at 65,535, w must be shorter.
         longest = int(self.uv[self.uv < FAR].max(initial=0)) if streets else 0
         return np.uint16 if cutoff <= NARROW // 2 or (cutoff <= NARROW and longest <= NARROW) else np.uint32
@@ -208,6 +215,19 @@ def _pockets(  # noqa: PLR0913, PLR0917
     used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
     # What was not written was never given memory by the system, so the lists need no copy to be cut.
     return Pockets(*(frozen(part[:size]) for part, size in zip(made, used, strict=True)))
+
+
+def check_cutoff(cutoff: int) -> None:
+    """Refuse a cutoff that is negative, or that no lane holds.
+
+    Raises
+    ------
+    DataError
+    """
+    if not 0 <= cutoff <= WIDEST:
+        raise DataError(
+            f"the cutoff of {cutoff / TICKS:g} is not between 0 and the largest there is, {WIDEST / TICKS:g}"
+        )
 
 
 def frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -626,7 +626,7 @@ class Seeds(NamedTuple):
     """Where origins start.
 
     ``ptr`` int64 (n_origins+1,) slices the joins of each origin. Per join: ``edge`` int32 (-1: it stands on node u,
-    which is no dead end),
+    which must not be a dead end: that has no row, and the origin would reach nothing),
     its ends ``u``, ``v`` int32, ``to_u``, ``to_v`` int32 ticks with the leg (-1 closed), ``leg``, ``forth``, ``back``
     int32 ticks (F and B of the offset, -1 closed), the offset ``x`` float64 m; of the edge ``uv``, ``vu`` int32 ticks
     (`FAR` closed), ``length`` and the offset ``at`` int32 cm.
@@ -1415,8 +1415,8 @@ def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, no
     """Put right the streets that origins stand on: reached from the place itself as well as from the ends.
 
     On each such edge the parts reached from u, from v and both ways from every join of the origin on it are united;
-    what was counted from the ends alone is taken off. In cm each part is rounded down. A dead end at the end of it has
-    no row, so whether it is reached from the place itself is said here too.
+    what was counted from the ends alone is taken off. In cm each part is rounded down. That a dead end is reached from
+    the place itself is said here too.
     """
     group_of, begin, dead_from, place = pockets.group, pockets.first, pockets.dead, queue.place
     rows, spans = matrix.rows, matrix.spans
@@ -1425,8 +1425,9 @@ def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, no
     for origin in range(first, last):
         for join in range(ptr[origin], ptr[origin + 1]):
             edge = edge_of[join]
-            # Each edge once, at the origin's first join on it that lies within the cutoff.
-            done = edge < 0 or leg[join] > cutoff
+            uv, vu = np.int64(seeds.uv[join]), np.int64(seeds.vu[join])
+            # Each edge once, at the origin's first join on it that lies within the cutoff; nobody walks a closed one.
+            done = edge < 0 or leg[join] > cutoff or (uv >= FAR and vu >= FAR)
             for other in range(ptr[origin], join):
                 done = done or (edge_of[other] == edge and leg[other] <= cutoff)
             if done:
@@ -1437,22 +1438,22 @@ def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, no
             )
             left_u = np.int64(cutoff) - np.int64(rows[row_u * lanes + origin - first])
             left_v = np.int64(cutoff) - np.int64(rows[row_v * lanes + origin - first])
-            uv, vu = np.int64(seeds.uv[join]), np.int64(seeds.vu[join])
             if directed:
                 length = np.int64(seeds.length[join])
                 counted = _reached_cm(length, left_u, uv, left_v, vu)
             else:
                 length = uv
                 counted = min(length, max(np.int64(0), left_u) + max(np.int64(0), left_v))
-            ends = (ends_u[join], left_v, vu), (ends_v[join], left_u, uv)
-            for k in range(2):
-                end, left, cost = ends[k]
-                if end >= dead_from[group_of[end]] and left < cost:
-                    for other in range(join, ptr[origin + 1]):
-                        direct = seeds.to_u[other] if k == 0 else seeds.to_v[other]
-                        if edge_of[other] == edge and 0 <= direct <= cutoff:
-                            nodes[origin] += 1
-                            break
+            # A dead end has no row: what is left there the joins say, and it was counted only from the other end.
+            for other in range(join, ptr[origin + 1]):
+                if edge_of[other] == edge:
+                    to_u, to_v = np.int64(seeds.to_u[other]), np.int64(seeds.to_v[other])
+                    if ends_u[join] >= dead_from[group_of[ends_u[join]]] and 0 <= to_u <= cutoff:
+                        nodes[origin] += left_v < vu and left_u < 0
+                        left_u = max(left_u, cutoff - to_u)
+                    if ends_v[join] >= dead_from[group_of[ends_v[join]]] and 0 <= to_v <= cutoff:
+                        nodes[origin] += left_u < uv and left_v < 0
+                        left_v = max(left_v, cutoff - to_v)
             size = 0
             if left_u >= 0 and uv < FAR:
                 size = _add_span(spans, size, np.int64(0), _walked(length, left_u, uv, directed))
@@ -1744,7 +1745,8 @@ def field(graph, seeds, origin, cutoff, heap, dist, previous):
     heap : int64, written
         With room for every half-edge (a node settles once) and both ends of every join.
     dist : (n_nodes,) int32, written: ticks, or ``UNREACHED``
-    previous : (n_nodes,) int32, written: the node before on a shortest walk (the lowest of several), -1 at a start
+    previous : (n_nodes,) int32, written: the node before on a shortest walk (the lowest of several), -1 at a start and
+        where only arcs of no cost lead
     """
     n = dist.shape[0]
     for node in range(dist.shape[0]):

@@ -16,7 +16,7 @@ from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
 from lifecircle.reach import kernels
-from lifecircle.reach.ground import NARROW, Ground, frozen, inverse, pointers
+from lifecircle.reach.ground import NARROW, Ground, check_cutoff, frozen, inverse, pointers
 from lifecircle.reach.kernels import FAR
 from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
@@ -151,6 +151,10 @@ class Walk:
     wide: bool = False
 
     def __post_init__(self) -> None:
+        if self.room < 1:
+            raise DataError(f"buffers of {self.room} entries cannot grow; give at least 1")
+        if any(limit < 0 for limits in self.thresholds.values() for limit in limits):
+            raise DataError(f"a threshold of cost {self.lane.name} is negative")
         if any(limit > self.lane.cutoff for limits in self.thresholds.values() for limit in limits):
             raise DataError(
                 f"a threshold of cost {self.lane.name} is beyond the cutoff of {self.lane.cutoff / TICKS:g} "
@@ -292,6 +296,7 @@ def nearest_from_nodes(
     nearest : (n_services, n_nodes) int32
         Its name, or -1.
     """
+    check_cutoff(cutoff)
     names = np.arange(len(node), dtype=np.int64) if name is None else np.asarray(name, dtype=np.int64)
     shift = max(1, int(names.max(initial=0)).bit_length())
     width = np.uint32 if (cutoff + 1) << shift < 1 << 32 else np.uint64
@@ -320,6 +325,7 @@ def field(network: Network, lane: Lane, homes: Joins) -> Field:
     homes : Joins
         Joins of place 0, priced in ``lane.homes``.
     """
+    check_cutoff(lane.cutoff)
     ground = Ground.of(network, lane)
     dist, previous = np.empty(ground.n, np.int32), np.empty(ground.n, np.int32)
     heap = np.empty(len(ground.graph.head) + 2 * len(homes.place), np.int64)
@@ -361,6 +367,7 @@ def _run(  # noqa: PLR0913
 
     Origins are shared out among threads, each with a desk of its own; who needs more room goes on with more.
     """
+    check_cutoff(cutoff)
     n = len(seeds.ptr) - 1
     threads = threads or os.cpu_count() or 1
     # A lane also names facilities, so they must fit it.
@@ -446,7 +453,8 @@ def _targets(
     edge = joins.edge[open_door]
     by_edge = np.lexsort((joins.place[open_door], edge))
     on_edge = [a[open_door][by_edge] for a in (joins.place, legs.leg, legs.forth, legs.back, joins.offset_m)]
-    limits = np.array([list(thresholds[s]) for s in services], dtype=np.int32).reshape(len(services), -1)
+    limits = np.array([list(thresholds[s]) for s in services], dtype=np.int32)
+    limits = limits.reshape(len(services), -1) if services else np.zeros((0, 1), np.int32)
     service = np.array([s for given in served for s in given], dtype=np.int32)
     arrays = (
         pointers(node, ground.n), facility[order], ticks[order], pointers(edge, n_edges), *on_edge, service_ptr,

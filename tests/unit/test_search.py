@@ -13,9 +13,9 @@ from scipy.sparse.csgraph import dijkstra
 from strategies import World, worlds
 
 from lifecircle.errors import DataError
-from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes, nearest_from_nodes
+from lifecircle.reach.search import NARROW, Ground, Walk, extent_of_nodes, field, nearest_from_nodes
 
-TRIES = settings(max_examples=120, deadline=None)
+TRIES = settings(max_examples=60, deadline=None)
 # Small worlds fit into one pocket, so they are also walked with less of them taken out, or nothing.
 HOW = [
     {}, {"room": 1}, {"wide": True}, {"wide": True, "room": 1},
@@ -98,7 +98,7 @@ def test_m_holds_every_pair_once_sorted(how, world):
 
 @pytest.mark.parametrize("how", [*HOW, {"threads": 3}])
 @given(world=worlds())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_n_and_c_are_the_same_however_they_are_made(how, world):
     one, other = walk(world).nearest_and_counts(), walk(world, **how).nearest_and_counts()
     assert (one.ticks == other.ticks).all()
@@ -240,3 +240,46 @@ def test_dead_ends_of_one_node_do_not_meet_but_there():
         ground = ground_of(world, network, world.lane(network), most=most)
         ticks, _ = nearest_from_nodes(ground, np.arange(3), np.array([0, 1, 0]), 2, 0)
         assert ticks.tolist() == [[0, math.inf, 0], [math.inf, 0, math.inf]]
+
+
+@pytest.mark.parametrize(
+    ("edges", "home", "cutoff", "street"),
+    [
+        # A join on a street closed both ways, in a network that is the same both ways.
+        ([(0, 1, 10.0, 320, 320), (0, 1, 10.0, -1, -1)], [(0, 0.5, 0.0), (1, 0.5, 0.0)], 1000, 320),
+        ([(0, 1, 10.0, 320, 320), (1, 2, 10.0, -1, -1)], [(0, 0.5, 0.0), (1, 0.5, 0.0)], 1000, 320),
+        # Back from a dead end that the home itself reaches.
+        ([(0, 1, 100.0, 0, 1), (1, 2, 1.0, 32, 32), (1, 2, 1.0, 32, 32)], [(0, 0.49, 0.0)], 0, 10_000),
+        ([(0, 1, 1.0, 10, 1000), (1, 2, 1.0, 32, 32), (1, 2, 1.0, 32, 32)], [(0, 0.505, 0.0)], 506, 300),
+    ],
+)
+def test_streets_that_homes_stand_on(edges, home, cutoff, street):
+    world = World(3, edges, [home], [((0,), [])], cutoff, [0])
+    assert walk(world).extent().street.tolist() == [street]
+
+
+@pytest.mark.parametrize("cutoff", [-1, 1 << 29, 1 << 30])
+def test_cutoffs_that_no_lane_holds_are_refused_everywhere(cutoff):
+    world = World(2, [(0, 1, 10.0, 320, -1)], [[(0, 1.0, 0.0)]], [((0,), [(0, 0.0, 0.0)])], cutoff, [])
+    network = world.network()
+    lane = world.lane(network)
+    for how in ({}, {"wide": True}):
+        with pytest.raises(DataError, match="cutoff"):
+            walk(world, **how).nearest_and_counts()
+    with pytest.raises(DataError, match="cutoff"):
+        nearest_from_nodes(ground_of(world, network, lane), np.zeros(1, int), np.zeros(1, int), 1, cutoff)
+    with pytest.raises(DataError, match="cutoff"):
+        field(network, lane, world.joins(world.homes))
+
+
+def test_what_numbers_do_not_hold_is_refused():
+    dear = np.array([1 << 30], np.int32)
+    with pytest.raises(DataError, match="costs"):
+        Ground(np.zeros(2), np.zeros(2), np.array([0]), np.array([1]), dear, dear, np.ones(1))
+    world = World(2, [(0, 1, 10.0, 320, 320)], [[(0, 0.5, 0.0)]], [((0,), [])], 1000, [-1])
+    with pytest.raises(DataError, match="negative"):
+        walk(world)
+    world.thresholds = []
+    assert walk(world).nearest_and_counts().ticks.shape == (0, 1)
+    with pytest.raises(DataError, match="buffers"):
+        walk(world, room=0)
