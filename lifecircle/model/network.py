@@ -146,6 +146,8 @@ class Network:
         Connected component of each node, numbered by falling size in nodes.
     one_way : (n_edges,) int8 or None
         1 where walkers may only go from u to v, -1 where only from v to u; None where no edge binds them.
+    tags : (n_edges,) object or None
+        Tags of each edge's way, for what profiles bar by tags; None bars nothing.
     """
 
     node_id: NDArray[np.int64]
@@ -166,6 +168,7 @@ class Network:
     component: NDArray[np.int32]
     region: Region
     one_way: NDArray[np.int8] | None = None
+    tags: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         n_edges = len(self.edge_u)
@@ -234,6 +237,7 @@ class Network:
             component=_components(len(node_id), edge_u, edge_v),
             region=region,
             one_way=np.array([one_way(t) for t in tags], dtype=np.int8)[way],
+            tags=tags[way],
         )
         log.info("network: %d nodes, %d edges of %d ways", len(node_id), len(edge_u), int(open_way.sum()))
         return network
@@ -273,7 +277,11 @@ class Network:
 
     def walked_by(self, profile: Profile) -> NDArray[np.bool_]:
         """Edges a profile may use, (n_edges,) bool."""
-        return np.ones(self.n_edges, dtype=bool) if profile.steps else ~self.steps
+        usable = np.ones(self.n_edges, dtype=bool) if profile.steps else ~self.steps
+        if self.tags is not None and (profile.barred or profile.min_width_m is not None):
+            _, first, way = np.unique(self.edge_way, return_index=True, return_inverse=True)
+            usable &= ~np.array([profile.bars(tags) for tags in self.tags[first]], dtype=bool)[way]
+        return usable
 
     def ticks(
         self, profile: Profile, elevation_m: NDArray[np.float64] | None = None

@@ -89,7 +89,9 @@ class Snapper:
         self.lines = network.lines()
         shapely.prepare(self.lines)
         self.tree = shapely.STRtree(self.lines)
-        self._level = np.flatnonzero(~network.steps)
+        # The preset that bars most: whatever a run's profiles bar less, they can use these joins.
+        self._wheels = network.walked_by(Profile.load("wheelchair"))
+        self._level = np.flatnonzero(self._wheels)
         self._scrap = network.part_length_m() < SCRAP_M
         self._rest = np.flatnonzero(~self._scrap)
         self._barriers = shapely.STRtree(barriers if barriers is not None else [])
@@ -119,9 +121,9 @@ class Snapper:
         edge = self._this_side(shapes, place, edge, np.ones(len(self.lines), dtype=bool))
         # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
         # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
-        stairs = place[self.network.steps[edge]]
+        stairs = place[~self._wheels[edge]]
         nearby, level = self._nearest(self._level_tree, shapes[stairs], self.limit_m)
-        on_level = self._this_side(shapes, stairs[nearby], self._level[level], ~self.network.steps)
+        on_level = self._this_side(shapes, stairs[nearby], self._level[level], self._wheels)
         beside = self._beside(shapes, place, edge)
         found_place = [place, stairs[nearby], beside[0]]
         found_edge = [edge, on_level, beside[1]]

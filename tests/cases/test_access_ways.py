@@ -372,3 +372,55 @@ def test_lifts_and_ramps_carry_a_wheelchair_over_a_footbridge_and_steps_do_not(t
     assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(metres / ADULT, abs=METRES)
     wheelchair = world.walks(tmp_path, "clinic", profile="wheelchair")["h"]
     assert wheelchair == (pytest.approx(metres / WHEELS, abs=METRES) if wheels else None)
+
+
+@pytest.mark.parametrize(
+    ("tags", "wheels"),
+    [
+        ({"surface": "asphalt"}, True),
+        ({"surface": "sand"}, False),
+        ({"surface": "cobblestone"}, False),
+        ({"surface": "cobblestone", "wheelchair": "yes"}, True),
+        ({"smoothness": "intermediate"}, True),
+        ({"smoothness": "very_bad"}, False),
+        ({"wheelchair": "no"}, False),
+        ({"wheelchair": "limited"}, True),
+        ({"kerb": "raised"}, False),
+        ({"kerb": "lowered"}, True),
+        ({"width": "0.6"}, False),
+        ({"width": "1.5 m"}, True),
+        ({"width": "narrow"}, True),
+    ],
+)
+def test_surface_kerb_and_width_decide_for_a_wheelchair_where_they_are_tagged(tmp_path, tags, wheels):
+    """goat#198, openrouteservice#453: and for nobody else."""
+    world = straight(highway="footway", **tags)
+    world.stand("f", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(140 / ADULT, abs=METRES)
+    wheelchair = world.walks(tmp_path, "clinic", profile="wheelchair")["h"]
+    assert wheelchair == (pytest.approx(140 / WHEELS, abs=METRES) if wheels else None)
+
+
+def test_a_home_on_a_rough_alley_starts_from_the_next_good_street_in_a_wheelchair(tmp_path):
+    """Law of joins: who may use fewer ways has a join on those, and who may use more keeps it too."""
+    world = World("""
+        A-------B
+        |   h   |
+        |   c   |
+        C-------D
+    """)
+    world.street("AB", highway="path", surface="sand")
+    world.street("ACDB")
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx((40 + 20) / ADULT, abs=METRES)
+    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] == pytest.approx((40 + 20) / WHEELS, abs=METRES)
+
+
+@pytest.mark.xfail(strict=True, reason="kerbs that are nodes of a way are not read")
+def test_a_raised_kerb_at_a_crossing_stops_a_wheelchair(tmp_path):
+    world = straight(highway="footway", footway="crossing")
+    world.mark("B", barrier="kerb", kerb="raised")
+    world.stand("f", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] is not None
+    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] is None
