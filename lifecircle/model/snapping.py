@@ -167,14 +167,13 @@ class Snapper:
     def _this_side(
         self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64], usable: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """Give places whose edge lies across water or a railway the nearest on their own side, if there is one near.
+        """Give places whose edge lies across water or a railway the nearest on their own side within `BESIDE_M`.
 
-        Beyond `BESIDE_M` a missing culvert is likelier than a home that looks away from its street.
+        Beyond that a missing culvert is likelier than a home that looks away from its street.
         """
         cut = np.flatnonzero(self.across(shapes[place], edge))
-        near, other = self.tree.query(
-            shapes[place[cut]], predicate="dwithin", distance=min(BESIDE_M, self.limit_m)
-        )  # fmt: skip
+        within_m = min(BESIDE_M, self.limit_m)
+        near, other = self.tree.query(shapes[place[cut]], predicate="dwithin", distance=within_m)
         near, other = near[usable[other]], other[usable[other]]
         free = ~self.across(shapes[place[cut[near]]], other)
         near, other = near[free], other[free]

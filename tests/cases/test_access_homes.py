@@ -187,26 +187,45 @@ BANKS = """
     |                                         |
     |                     h
     |    ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~     |
-    |                     x                   |
     D-----------------------------------------E
         s                    t
 """
 
 
-@pytest.mark.parametrize("barrier", [{"waterway": "canal"}, {"railway": "rail"}])
-def test_a_home_does_not_start_across_the_water_or_the_railway(tmp_path, barrier):
-    """graphhopper#2181, r5py#224: 60 m back to its own street, not 50 m over the canal to another."""
+def banks(**barrier):
+    """Draw a ring of streets with a canal or railway through it: h is 60 m from A-B and, over the water, 40 m from D-E."""
     world = World(BANKS)
     world.street("DABE")
     world.street("DE")
-    world.way((-100, -80), (330, -80), **barrier)
+    world.way((20, -80), (400, -80), **barrier)
     world.live("h")
-    world.stand("t", amenity="school")
     world.stand("s", amenity="school")
-    x = world.place["h"][0]
-    assert world.walks(tmp_path)["h"] == pytest.approx(60 + x + 120 + 40 + 20, abs=METRES)
-    world.stand("x", amenity="school")  # on the far bank: that is its own side
-    assert world.walks(tmp_path)["h"] == pytest.approx(60 + x + 120 + 40 + 20, abs=METRES)
+    world.stand("t", amenity="school")
+    return world
+
+
+@pytest.mark.parametrize("barrier", [{"waterway": "canal"}, {"railway": "rail"}])
+def test_a_home_does_not_start_across_the_water_or_the_railway(tmp_path, barrier):
+    """graphhopper#2181, r5py#224: 60 m back to its own street, not 40 m over the canal to another."""
+    assert banks(**barrier).walks(tmp_path)["h"] == pytest.approx(60 + 220 + 100 + 40 + 20, abs=METRES)
+
+
+def test_a_culvert_parts_nobody(tmp_path):
+    got = banks(waterway="stream", tunnel="culvert").walks(tmp_path)
+    assert got["h"] == pytest.approx(40 + 30 + 20, abs=METRES)
+
+
+@pytest.mark.xfail(strict=True, reason="an isochrone is joined to the streets without regard to the water")
+def test_an_isochrone_does_not_start_across_the_water(tmp_path):
+    """graphhopper#2181, openrouteservice-app#353."""
+    study = banks(waterway="canal").study(tmp_path, "school")
+    assert isochrone_of(study, *lonlat(220, -60), profile="metres", limits=[100]).leg_m == pytest.approx(60, abs=METRES)
+
+
+@pytest.mark.xfail(strict=True, reason="motorways are no barrier to a join yet")
+def test_a_home_does_not_start_across_a_motorway(tmp_path):
+    got = banks(highway="motorway").walks(tmp_path)
+    assert got["h"] == pytest.approx(60 + 220 + 100 + 40 + 20, abs=METRES)
 
 
 def test_a_home_with_no_path_on_its_own_side_nearby_is_not_lost(tmp_path):
