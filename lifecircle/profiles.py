@@ -102,6 +102,11 @@ class Profile(BaseModel):
         """
         return load_preset(cls, name, folder="profiles", what="profile")
 
+    @property
+    def barring_keys(self) -> set[str]:
+        """Keys of the tags that may bar a way."""
+        return {"width"} | {key for rule in self.barred for key in rule.match}
+
     def bars(self, tags: dict[str, str]) -> bool:
         """Say whether a way with these tags cannot be used, stairs apart."""
         if self.min_width_m is not None and "width" in tags:

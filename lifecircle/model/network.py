@@ -280,7 +280,9 @@ class Network:
         usable = np.ones(self.n_edges, dtype=bool) if profile.steps else ~self.steps
         if self.tags is not None and (profile.barred or profile.min_width_m is not None):
             _, first, way = np.unique(self.edge_way, return_index=True, return_inverse=True)
-            usable &= ~np.array([profile.bars(tags) for tags in self.tags[first]], dtype=bool)[way]
+            keys = profile.barring_keys  # few ways have any of them
+            barred = [not keys.isdisjoint(tags) and profile.bars(tags) for tags in self.tags[first]]
+            usable &= ~np.array(barred, dtype=bool)[way]
         return usable
 
     def ticks(
