@@ -1,5 +1,6 @@
 """Who walks: a speed, the ways allowed, and from them an integer cost for every arc of the network."""
 
+import re
 import tomllib
 from collections.abc import Iterable
 from html import escape
@@ -31,6 +32,23 @@ class Sourced(BaseModel):
     status: Status
 
 
+class Barred(BaseModel):
+    """Ways somebody cannot use, by their tags: any of ``match`` bars a way, unless any of ``unless`` is said of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    match: dict[str, list[str]] = Field(min_length=1)
+    unless: dict[str, list[str]] = {}
+    source: str = Field(min_length=1)
+    status: Status
+
+    def fits(self, tags: dict[str, str]) -> bool:
+        """Say whether a way with these tags is barred."""
+        barred, freed = (
+            any(tags.get(key) in values for key, values in said.items()) for said in (self.match, self.unless)
+        )
+        return barred and not freed
+
+
 class Profile(BaseModel):
     """Who walks. ``unit`` is ``s`` for a time cost and ``m`` for the distance rule, which needs no speed.
 
@@ -43,6 +61,11 @@ class Profile(BaseModel):
     slope : {"none", "tobler"}
         How grade changes the speed, where an elevation raster is given. ``tobler`` is Tobler (1993),
         v = 6 exp(-3.5 |s + 0.05|) km/h, divided by its value on the flat.
+    barred : list of Barred
+        Ways that cannot be used, by their tags. Homes and entrances also join the nearest way that the preset
+        ``wheelchair`` may use, so that every profile that bars no more than it has a join.
+    min_width_m : Sourced or None
+        Ways said to be narrower cannot be used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +77,8 @@ class Profile(BaseModel):
     speed_mps: Sourced | None = None
     steps: bool = True
     slope: Literal["none", "tobler"] = "none"
+    barred: list[Barred] = []
+    min_width_m: Sourced | None = None
     note: str = ""
 
     @model_validator(mode="after")
@@ -76,6 +101,19 @@ class Profile(BaseModel):
             The name is no preset, the file cannot be read, or a key in it is unknown or wrong.
         """
         return load_preset(cls, name, folder="profiles", what="profile")
+
+    @property
+    def barring_keys(self) -> set[str]:
+        """Keys of the tags that may bar a way."""
+        return {"width"} | {key for rule in self.barred for key in rule.match}
+
+    def bars(self, tags: dict[str, str]) -> bool:
+        """Say whether a way with these tags cannot be used, stairs apart."""
+        if self.min_width_m is not None and "width" in tags:
+            told = re.fullmatch(r"(\d+(?:\.\d+)?)(?: ?m)?", tags["width"].strip())
+            if told and float(told.group(1)) < self.min_width_m.value:
+                return True
+        return any(rule.fits(tags) for rule in self.barred)
 
     def _repr_html_(self) -> str:
         speed = f"{self.level_speed:g} m/s" if self.speed_mps else "metres"

@@ -18,13 +18,15 @@ class TagRule(BaseModel):
     """One way OpenStreetMap says that a thing gives a service.
 
     All of ``match`` must hold (a key with one of its values), none of ``unless``, and ``name``, a regular expression,
-    must be found in one of the thing's names.
+    must be found in one of the thing's names. With ``min_area_m2`` it must be an outline of at least that area: what is
+    mapped as a point tells no size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     match: dict[str, list[str]] = Field(min_length=1)
     unless: dict[str, list[str]] = {}
     name: str | None = None
+    min_area_m2: float | None = Field(None, gt=0)
 
     @field_validator("name")
     @classmethod
@@ -36,12 +38,13 @@ class TagRule(BaseModel):
                 raise ValueError(f"not a regular expression: {error}") from error
         return value
 
-    def fits(self, tags: dict[str, str]) -> bool:
-        """Say whether an OSM object with these tags fits the rule."""
+    def fits(self, tags: dict[str, str], area_m2: float = 0.0) -> bool:
+        """Say whether an OSM object with these tags, and this area if it is an outline, fits the rule."""
         return (
             self.match.keys() <= tags.keys()  # seldom so, and quickly told
             and all(_has(tags, key, values) for key, values in self.match.items())
             and not any(_has(tags, key, values) for key, values in self.unless.items())
+            and (self.min_area_m2 is None or area_m2 >= self.min_area_m2)
             and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
         )
 
@@ -137,9 +140,14 @@ class Standard(BaseModel):
         }
         return self.model_copy(update={"services": changed})
 
-    def serves(self, tags: dict[str, str]) -> list[str]:
-        """Service keys an OSM object with these tags gives, in the standard's order."""
-        return [key for key, service in self.services.items() if any(rule.fits(tags) for rule in service.tags)]
+    def serves(self, tags: dict[str, str], area_m2: float = 0.0) -> list[str]:
+        """Service keys an OSM object with these tags and this area gives, in the standard's order."""
+        return [key for key, service in self.services.items() if any(rule.fits(tags, area_m2) for rule in service.tags)]
+
+    @property
+    def asks_area(self) -> bool:
+        """Whether any rule asks for a least area."""
+        return any(rule.min_area_m2 is not None for service in self.services.values() for rule in service.tags)
 
     def _repr_html_(self) -> str:
         rows = [

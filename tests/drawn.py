@@ -1,6 +1,7 @@
 """Small maps drawn in metres, written as real OSM files, population rasters and boundaries."""
 
 import json
+from functools import cache
 
 import numpy as np
 import osmium
@@ -16,7 +17,12 @@ CRS = f"+proj=aeqd +lat_0={LAT} +lon_0={LON} +datum=WGS84 +units=m +type=crs"
 
 def lonlat(x, y):
     """Degrees of a place x metres east and y metres north of the middle."""
-    return pyproj.Transformer.from_crs(CRS, "EPSG:4326", always_xy=True).transform(x, y)
+    return _to_lonlat().transform(x, y)
+
+
+@cache
+def _to_lonlat():
+    return pyproj.Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
 
 
 class Drawing:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
-from lifecircle.region import Region
+from lifecircle.region import Region, geodesic_area
 from lifecircle.standards import Standard
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ log = logging.getLogger(__name__)
 SAME_NAME_M = 75.0
 """Two things of one name and service within this distance are one (about 1 % of the features of two cities tried)."""
 
+ADJOINING_M = 30.0
+"""A street whose line is this near to the outline of a ground adjoins it: half a wide road, its sidewalk and verge."""
+
 _NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
+_GATES = frozenset({"gate", "entrance", "lift_gate"})
+_EXITS = frozenset({"subway_entrance", "train_station_entrance"})
 _LIFECYCLE = ("proposed:", "planned:", "construction:")
 
 
@@ -105,12 +110,13 @@ class Facilities:
             )
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
         members = rows["shape"].to_numpy(dtype=object)
+        ground = (shapely.get_dimensions(members) == 2) & ~rows["roofed"].to_numpy(dtype=bool)  # noqa: PLR2004
         rows, place = _one_per_place(rows)
         shapes = rows["shape"].to_numpy(dtype=object)
         # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within
         # the outline that stands for it: that is entered through the outline.
         outside = ~shapely.intersects(shapely.point_on_surface(members), shapes[place]) | (members == shapes[place])
-        joins, kind, evidence = _entrances(members[outside], place[outside], features, snapper)
+        joins, kind, evidence = _entrances(members[outside], place[outside], ground[outside], features, snapper)
         return cls(
             service_keys=keys,
             facility_id=rows["facility_id"].to_numpy(dtype=object),
@@ -179,19 +185,23 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
             continue
         to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
         opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
-        served = standard.serves(tags) if _open_in(year, opens, closes) else []
+        area_m2 = 0.0
+        if standard.asks_area and geometry is not None and shapely.get_dimensions(geometry) == 2:  # noqa: PLR2004
+            area_m2 = geodesic_area(geometry)
+        served = standard.serves(tags, area_m2) if _open_in(year, opens, closes) else []
         if to_come:  # what is proposed stands beside what is there, from the year it is said to open
             said = [tags.get("opening_date"), to_come.get("opening_date"), to_come.get("start_date")]
             then = _first_year(*said, *([] if served else [tags.get("start_date")]))
             if year is not None and then <= year and _open_in(year, then, closes):
                 opens = opens if served else then
-                served = served + [key for key in standard.serves({**tags, **to_come}) if key not in served]
+                served = served + [key for key in standard.serves({**tags, **to_come}, area_m2) if key not in served]
         elif served and _year(tags.get("opening_date")) > (9999 if year is None else year):
             served = []
         if served and geometry is not None and not geometry.is_empty:
             services = tuple(sorted(position[key] for key in served))
-            found.append((f"{kind}{osm_id}", services, _name(tags), _number(tags), opens, closes, geometry))
-    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "geometry"]
+            roofed = tags.get("building", "no") != "no"
+            found.append((f"{kind}{osm_id}", services, _name(tags), _number(tags), opens, closes, roofed, geometry))
+    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "roofed", "geometry"]
     return pd.DataFrame(found, columns=columns).sort_values("facility_id", ignore_index=True)
 
 
@@ -298,18 +308,46 @@ def _facing(places: list[int], shapes: NDArray[np.object_], snapper: Snapper) ->
     return [(p, before.get(p, shapes[p])) for p in places]
 
 
+def _adjoining(places: NDArray[np.int64], shapes: NDArray[np.object_], snapper: Snapper) -> list[tuple[int, Any]]:
+    """Points of grounds without a known entrance, one before each street that adjoins them on their own level.
+
+    A street is one way of the source; of it counts the spot that lies closest to the middle of the ground, as in
+    `_facing`. What water or a railway keeps apart does not adjoin.
+    """
+    faced = shapes[places]
+    near, edge = snapper.tree.query(faced, predicate="dwithin", distance=ADJOINING_M)
+    level = ~snapper.network.aloft[edge]
+    near, edge = near[level], edge[level]
+    middle = shapely.centroid(faced)
+    order = np.lexsort(
+        (edge, shapely.distance(snapper.lines[edge], middle[near]), snapper.network.edge_way[edge], near)
+    )
+    near, edge = near[order], edge[order]
+    way = snapper.network.edge_way[edge]
+    first = np.flatnonzero((np.diff(near, prepend=-1) != 0) | (np.diff(way, prepend=-1) != 0))
+    near, edge = near[first], edge[first]
+    spot = shapely.get_point(shapely.shortest_line(snapper.lines[edge], middle[near]), 0)
+    point = shapely.get_point(shapely.shortest_line(faced[near], spot), 0)
+    # The spot closest to the middle may lie far along a street that only passes a corner.
+    beside = (shapely.distance(point, spot) <= ADJOINING_M) & ~snapper.across(point, edge)
+    return list(zip(places[near[beside]].tolist(), point[beside], strict=True))
+
+
 def _entrances(
-    shapes: NDArray[np.object_], owner: NDArray[np.int64], features: pd.DataFrame, snapper: Snapper
-) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_]]:
+    shapes: NDArray[np.object_], owner: NDArray[np.int64], ground: NDArray[np.bool_], features: pd.DataFrame,
+    snapper: Snapper,
+) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_]]:  # fmt: skip
     """Find the entrances of every place, those of all the objects that were merged into it.
 
     Parameters
     ----------
     shapes : (n_objects,) shapely, metre CRS
     owner : (n_objects,) the place each object is
+    ground : (n_objects,) whether it is land and no building
 
     A point joins the nearest edge. An area is entered where a mapped entrance or gate stands on its outline; without
-    one, where ways cross the outline; and with neither, from its point nearest to a way.
+    one, where ways cross the outline; and with neither, a building from its point nearest to a way, and land from a
+    point before each street that adjoins it.
     """
     is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
     outline = np.where(is_area, shapely.boundary(shapes), shapes)
@@ -317,7 +355,11 @@ def _entrances(
         (kind, osm_id, geometry)
         for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None)
         if kind == "n"
-        and (tags.get("entrance", "no") not in _NO_WAY_IN or tags.get("barrier") in {"gate", "entrance", "lift_gate"})
+        and (
+            tags.get("entrance", "no") not in _NO_WAY_IN
+            or tags.get("barrier") in _GATES
+            or tags.get("railway") in _EXITS
+        )
     ]
     found: list[tuple[int, object, str, str]] = []
     has = np.zeros(len(shapes), dtype=bool)
@@ -332,8 +374,8 @@ def _entrances(
     bare = np.flatnonzero(is_area & ~has)
     if len(bare):
         place, edge = snapper.tree.query(outline[bare], predicate="intersects")
-        ground = ~snapper.network.aloft[edge]  # a bridge over a park is no way into it
-        place, edge = place[ground], edge[ground]
+        level = ~snapper.network.aloft[edge]  # a bridge over a park is no way into it
+        place, edge = place[level], edge[level]
         order = np.lexsort((edge, place))
         place, edge = bare[place[order]], edge[order]
         meeting = shapely.intersection(outline[place], snapper.lines[edge])
@@ -344,7 +386,8 @@ def _entrances(
                 found.append((p, point, "crossing", f"w{int(snapper.network.edge_way[e])}"))
     alone = np.flatnonzero(~has).tolist()
     found.extend(
-        (p, shape, "nearest", "assumed" if is_area[p] else "point") for p, shape in _facing(alone, shapes, snapper)
+        (p, shape, "nearest", "assumed" if is_area[p] else "point")
+        for p, shape in (*_facing(alone, shapes, snapper), *_adjoining(np.flatnonzero(~has & ground), shapes, snapper))
     )
     found.sort(key=lambda row: row[0])
     found.sort(key=lambda row: owner[row[0]])

@@ -59,13 +59,15 @@ _FOOT_YES = PRIVATE | {"yes", "designated", "permissive", "official", "destinati
 _FOOT_NO = frozenset({"no", "never", "restricted", "discouraged"})
 _ACCESS_NO = frozenset({"no", "military", "emergency"})
 _WHEELS = frozenset({"yes", "designated"})
+_FOOT_ONE_WAY = {"yes": 1, "true": 1, "1": 1, "-1": -1, "reverse": -1}
 
 
 def walkable(tags: dict[str, str]) -> bool:
     """Decide whether a way may be walked.
 
     ``foot`` beats ``access``; private ways stay (people live on them); one-way streets bind no walker; streets whose
-    sidewalk is mapped separately stay. Motorways, what is not built, indoor corridors and ``foot=no`` are closed.
+    sidewalk is mapped separately stay. Motorways, what is not built, indoor corridors, ferries and ``foot=no`` are
+    closed.
 
     Examples
     --------
@@ -77,7 +79,7 @@ def walkable(tags: dict[str, str]) -> bool:
     False
     """
     highway = tags.get("highway", "")
-    if highway in _UNBUILT or tags.get("indoor") == "yes":
+    if highway in _UNBUILT or tags.get("indoor") == "yes" or tags.get("route") == "ferry":
         return False
     foot = tags.get("foot")
     if foot in _FOOT_YES:
@@ -92,6 +94,19 @@ def walkable(tags: dict[str, str]) -> bool:
 def has_steps(tags: dict[str, str]) -> bool:
     """Say whether a way is stairs without a ramp for wheels."""
     return tags.get("highway") == "steps" and tags.get("ramp:wheelchair") not in _WHEELS
+
+
+def one_way(tags: dict[str, str]) -> int:
+    """Say which way walkers must go: 1 as the way is drawn, -1 against it, 0 as they like.
+
+    ``oneway`` speaks of vehicles and binds no walker; ``oneway:foot`` and ``foot:backward`` do
+    (wiki.openstreetmap.org/wiki/Key:oneway:foot).
+    """
+    if tags.get("foot:backward") in _FOOT_NO:
+        return 1
+    if tags.get("foot:forward") in _FOOT_NO:
+        return -1
+    return _FOOT_ONE_WAY.get(tags.get("oneway:foot", "no"), 0)
 
 
 def is_aloft(tags: dict[str, str]) -> bool:
@@ -129,6 +144,10 @@ class Network:
     lon, lat : (n_points,) float64, degrees
     component : (n_nodes,) int32
         Connected component of each node, numbered by falling size in nodes.
+    one_way : (n_edges,) int8 or None
+        1 where walkers may only go from u to v, -1 where only from v to u; None where no edge binds them.
+    tags : (n_edges,) object or None
+        Tags of each edge's way, for what profiles bar by tags; None bars nothing.
     """
 
     node_id: NDArray[np.int64]
@@ -148,6 +167,8 @@ class Network:
     lat: NDArray[np.float64]
     component: NDArray[np.int32]
     region: Region
+    one_way: NDArray[np.int8] | None = None
+    tags: NDArray[np.object_] | None = None
 
     def __post_init__(self) -> None:
         n_edges = len(self.edge_u)
@@ -215,6 +236,8 @@ class Network:
             lat=edge_lat,
             component=_components(len(node_id), edge_u, edge_v),
             region=region,
+            one_way=np.array([one_way(t) for t in tags], dtype=np.int8)[way],
+            tags=tags[way],
         )
         log.info("network: %d nodes, %d edges of %d ways", len(node_id), len(edge_u), int(open_way.sum()))
         return network
@@ -254,7 +277,13 @@ class Network:
 
     def walked_by(self, profile: Profile) -> NDArray[np.bool_]:
         """Edges a profile may use, (n_edges,) bool."""
-        return np.ones(self.n_edges, dtype=bool) if profile.steps else ~self.steps
+        usable = np.ones(self.n_edges, dtype=bool) if profile.steps else ~self.steps
+        if self.tags is not None and (profile.barred or profile.min_width_m is not None):
+            _, first, way = np.unique(self.edge_way, return_index=True, return_inverse=True)
+            keys = profile.barring_keys  # few ways have any of them
+            barred = [not keys.isdisjoint(tags) and profile.bars(tags) for tags in self.tags[first]]
+            usable &= ~np.array(barred, dtype=bool)[way]
+        return usable
 
     def ticks(
         self, profile: Profile, elevation_m: NDArray[np.float64] | None = None
@@ -281,7 +310,10 @@ class Network:
         open_edge = self.walked_by(profile)
         there = profile.ticks(self.length_m, grade)
         back = profile.ticks(self.length_m, None if grade is None else -grade)
-        return np.where(open_edge, there, -1).astype(np.int32), np.where(open_edge, back, -1).astype(np.int32)
+        forth_open, back_open = open_edge, open_edge
+        if self.one_way is not None:
+            forth_open, back_open = open_edge & (self.one_way >= 0), open_edge & (self.one_way <= 0)
+        return np.where(forth_open, there, -1).astype(np.int32), np.where(back_open, back, -1).astype(np.int32)
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":
         """One row per edge in the region's metre CRS: ``edge_id, u, v, length_m, osm_way_id, kind, geometry``."""

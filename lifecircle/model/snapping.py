@@ -15,7 +15,8 @@ SCRAP_M = 2000.0
 """A part of the network with less street than this, cut off from the rest: likelier a hole in the map than a place."""
 
 BESIDE_M = 100.0
-"""A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between."""
+"""A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between;
+a place whose nearest path lies across water or a railway joins one on its own side, where that is no farther."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,7 +89,9 @@ class Snapper:
         self.lines = network.lines()
         shapely.prepare(self.lines)
         self.tree = shapely.STRtree(self.lines)
-        self._level = np.flatnonzero(~network.steps)
+        # The preset that bars most: whatever a run's profiles bar less, they can use these joins.
+        self._wheels = network.walked_by(Profile.load("wheelchair"))
+        self._level = np.flatnonzero(self._wheels)
         self._scrap = network.part_length_m() < SCRAP_M
         self._rest = np.flatnonzero(~self._scrap)
         self._barriers = shapely.STRtree(barriers if barriers is not None else [])
@@ -115,13 +118,15 @@ class Snapper:
             At least one row for each place within the limit.
         """
         place, edge = self._nearest(self.tree, shapes, self.limit_m)
+        edge = self._this_side(shapes, place, edge, np.ones(len(self.lines), dtype=bool))
         # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
         # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
-        stairs = place[self.network.steps[edge]]
+        stairs = place[~self._wheels[edge]]
         nearby, level = self._nearest(self._level_tree, shapes[stairs], self.limit_m)
+        on_level = self._this_side(shapes, stairs[nearby], self._level[level], self._wheels)
         beside = self._beside(shapes, place, edge)
         found_place = [place, stairs[nearby], beside[0]]
-        found_edge = [edge, self._level[level], beside[1]]
+        found_edge = [edge, on_level, beside[1]]
         place = np.concatenate(found_place)
         edge = np.concatenate(found_edge)
         level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
@@ -147,6 +152,37 @@ class Snapper:
         place, line = place[order], line[order]
         first = np.flatnonzero(np.diff(place, prepend=-1))
         return place[first], line[first]
+
+    def across(self, shapes: NDArray[np.object_], edge: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which shapes lie across water or a railway from the nearest point of an edge, one edge a shape."""
+        legs = shapely.shortest_line(shapes, self.lines[edge])
+        # A promenade on the very bank is not beyond the water: the last hand's breadth does not count.
+        start, end = shapely.get_point(legs, 0), shapely.line_interpolate_point(legs, -0.5)
+        ends = np.stack([shapely.get_coordinates(start), shapely.get_coordinates(end)], axis=1)
+        cut = np.zeros(len(edge), dtype=bool)
+        if len(edge):
+            cut[self._barriers.query(shapely.linestrings(ends), predicate="crosses")[0]] = True
+        return cut
+
+    def _this_side(
+        self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64], usable: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Give places whose edge lies across water or a railway the nearest on their own side within `BESIDE_M`.
+
+        Beyond that a missing culvert is likelier than a home that looks away from its street.
+        """
+        cut = np.flatnonzero(self.across(shapes[place], edge))
+        within_m = min(BESIDE_M, self.limit_m)
+        near, other = self.tree.query(shapes[place[cut]], predicate="dwithin", distance=within_m)
+        near, other = near[usable[other]], other[usable[other]]
+        free = ~self.across(shapes[place[cut[near]]], other)
+        near, other = near[free], other[free]
+        order = np.lexsort((other, shapely.distance(shapes[place[cut[near]]], self.lines[other]), near))
+        near, other = near[order], other[order]
+        first = np.flatnonzero(np.diff(near, prepend=-1))
+        edge = edge.copy()
+        edge[cut[near[first]]] = other[first]
+        return edge
 
     def _beside(
         self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]
