@@ -54,6 +54,7 @@ osm = "region.osm.pbf"       # an OpenStreetMap extract: .osm.pbf, .osm, .osm.gz
 # Where: a GeoJSON file with one or more zones (property role = "overlay" for further areas), or a box.
 boundary = "boundary.geojson"
 # bbox = [121.80, 30.85, 121.95, 30.95]  # west, south, east, north, degrees
+# hard_barrier = "walls.geojson"         # areas nobody gets past, mapped or not: a sea wall, a guarded fence
 
 standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file of your own
 # services = ["healthcare"]  # only some services of the standard
@@ -126,6 +127,7 @@ def run(  # noqa: PLR0917
     elevation: ElevationOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
+    hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
     title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
@@ -142,8 +144,8 @@ def run(  # noqa: PLR0917
     """Compute coverage and gaps of a region and write the results folder."""
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
-        title=title, standard=standard, services=services.split(",") if services else None, profile=profile, year=year,
-        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
+        profile=profile, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
         result = study.run(threads=threads, progress=progress)
@@ -480,9 +482,9 @@ def _print_doubts(data: dict[str, Any]) -> None:
 
     for what, key in (
         ("stand on scraps of the network", "on_scraps"),
-        ("lie within a walk of the edge of the data", "near_edge"),
+        ("lie at the edge of the data", "edge"),
     ):
-        doubt = data[key]
+        doubt = data[key] if key in data else data["status"][key]
         if doubt["cells"]:
             who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
             typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")

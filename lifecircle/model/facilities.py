@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SAME_NAME_M = 75.0
 """Two things of one name and service within this distance are one (about 1 % of the features of two cities tried)."""
 
+_FINE_DEG = 0.01  # a straight side of the boundary in degrees is not straight in metres
 _NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
 _LIFECYCLE = ("proposed:", "planned:", "construction:")
 
@@ -132,6 +133,36 @@ class Facilities:
         """A point for each facility: itself, or one inside its outline; metre CRS."""
         return np.asarray(shapely.point_on_surface(self.shape), dtype=object)
 
+    def only(self, chosen: NDArray[np.bool_]) -> "Facilities":
+        """Keep some facilities, with their entrances.
+
+        Parameters
+        ----------
+        chosen : (n,) bool
+        """
+        kept = chosen[self.joins.place]
+        return replace(
+            self,
+            facility_id=self.facility_id[chosen],
+            services=tuple(served for served, keep in zip(self.services, chosen.tolist(), strict=True) if keep),
+            name=self.name[chosen],
+            capacity=self.capacity[chosen],
+            opens=self.opens[chosen],
+            closes=self.closes[chosen],
+            shape=self.shape[chosen],
+            merged=self.merged[chosen],
+            joins=joins_of(self.joins, chosen),
+            join_kind=self.join_kind[kept],
+            join_evidence=self.join_evidence[kept],
+        )
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Facilities that lie wholly outside the boundary, (n,) bool."""
+        boundary = self.region.project(shapely.segmentize(self.region.boundary, _FINE_DEG))
+        shapely.prepare(boundary)
+        return np.asarray(~shapely.intersects(boundary, self.shape), dtype=bool)
+
     def count(self) -> dict[str, int]:
         """Facilities by service key."""
         return {key: sum(ix in served for served in self.services) for ix, key in enumerate(self.service_keys)}
@@ -163,6 +194,18 @@ class Facilities:
         rows = "".join(f"<tr><td>{escape(key)}</td><td>{n}</td></tr>" for key, n in self.count().items())
         head = "<tr><th>service</th><th>facilities</th></tr>"
         return f"<p>{len(self)} facilities, {int(self.merged.sum())} merged</p><table>{head}{rows}</table>"
+
+
+def joins_of(joins: Joins, chosen: NDArray[np.bool_]) -> Joins:
+    """Keep the joins of some places, which are numbered anew.
+
+    Parameters
+    ----------
+    chosen : (n_places,) bool
+    """
+    kept = chosen[joins.place]
+    number = (np.cumsum(chosen) - 1).astype(np.int32)
+    return Joins(number[joins.place[kept]], joins.rank[kept], joins.edge[kept], joins.offset_m[kept], joins.leg_m[kept])
 
 
 def _years(values: NDArray[np.float64]) -> list[int | None]:

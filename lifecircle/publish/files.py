@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
+from lifecircle.assess.edge import islands
 from lifecircle.assess.gaps import Gaps
 from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
@@ -318,10 +320,54 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         "cells": amount(np.ones(len(cells), dtype=bool)),
         "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
         "on_scraps": amount(coverage.on_scraps),
-        "near_edge": amount(coverage.near_edge),
+        "hard_barriers": len(cells.region.hard_barriers),
         "facilities_merged": int(facilities.merged.sum()),
         "facilities_unjoined": len(facilities) - len(np.unique(facilities.joins.place)),
     }
+
+
+def _outside(coverage: Coverage) -> dict[str, Any] | None:
+    """Coverage with all facilities and with only those inside the boundary; None where none lies outside."""
+    if coverage.met_inside is None:
+        return None
+    return {
+        "facilities": coverage.facilities.only(coverage.facilities.outside).count(),
+        "figures": [
+            {
+                "service": every.service, "measure": every.measure, "met": tidy_numbers(every.met),
+                "met_inside": tidy_numbers(inside.met), "total": tidy_numbers(every.total),
+                "share": every.share, "share_inside": inside.share,
+            }
+            for every, inside in coverage.figures_inside()
+        ],
+    }  # fmt: skip
+
+
+def counts(coverage: Coverage) -> dict[str, Any]:
+    """Tell how many nodes, edges, facilities, cells and people were kept, as ``manifest.json`` has it."""
+    cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
+    found = islands(network, cells, facilities)
+    bare = [island for island in found if not island.used]
+    return {
+        "network": {
+            "nodes": network.n_nodes,
+            "edges": network.n_edges,
+            "components": len(found) + 1,
+            "islands": [asdict(island) for island in found if island.used],
+            "islands_without_people_or_facilities": {
+                "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)
+            },
+        },
+        "facilities": facilities.count()
+        | {
+            "merged": int(facilities.merged.sum()),
+            "unjoined": len(facilities) - len(set(facilities.joins.place.tolist())),
+            "outside_boundary": int(facilities.outside.sum()),
+        },
+        "cells": {name: int((cells.status == ix).sum()) for ix, name in enumerate(STATUS)},
+        "people": None if cells.people is None else int(cells.people.sum()) / PEOPLE,
+        "people_rounding": cells.rounding_people,
+    }  # fmt: skip
 
 
 def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
@@ -390,6 +436,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
         },
         "services": services,
         "data": _data(coverage),
+        "outside": _outside(coverage),
         "unmet": _unmet(coverage),
         "figures": figures,
         "gaps": {
