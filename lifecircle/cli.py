@@ -33,6 +33,7 @@ STAGES = {
     "network": "building the network",
     "facilities": "finding facilities and entrances",
     "cells": "placing the residential cells",
+    "check": "checking the data",
     "compile": "compiling the engine (once)",
     "search": "walking from every cell",
     "judge": "judging",
@@ -148,12 +149,59 @@ def run(  # noqa: PLR0917
         profile=profile, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
-        result = study.run(threads=threads, progress=progress)
+        prepared = study.prepare(progress=progress)
+        line = prepared.check.line
+    if not as_json:
+        typer.echo(line)
+    with _bar(quiet=as_json) as progress:
+        result = prepared.run(threads=threads, progress=progress)
         folder = result.write(progress=progress)
     if as_json:
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:
         _print_result(result, folder)
+
+
+@app.command()
+def check(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
+    services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
+    year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Say what the data of a region is like, before anything is computed, and write check.json into the folder."""
+    from lifecircle.publish.files import write_check
+
+    study = _study(
+        what, osm=osm, population=population, boundary=boundary, bbox=_box(bbox), standard=standard,
+        services=services.split(",") if services else None, year=year, out=out,
+    )  # fmt: skip
+    with _bar(quiet=as_json) as progress:
+        found = study.prepare(progress=progress, allow_empty=True).check
+    path = write_check(study.out, found.findings)
+    if as_json:
+        typer.echo(json.dumps(found.findings, ensure_ascii=False))
+        return
+    if study.keys.notice:
+        typer.echo(study.keys.notice)
+    typer.echo(found.line)
+    for title, head, rows in found.tables():
+        if rows:
+            typer.echo(f"\n{title}")
+            _table(head, rows, as_json=False)
+    typer.echo("")
+    for warning in found.findings["warnings"]:
+        typer.echo(f"warning: {warning['text']}")
+    typer.echo(f"{path}")
 
 
 @app.command()

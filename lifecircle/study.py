@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
+from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
@@ -201,15 +202,20 @@ class Study:
         """Results folder: as the study says, else ``maps/<name>`` in the working directory."""
         return self.keys.out or Path.cwd() / "maps" / self.keys.name
 
-    def prepare(self, *, progress: Progress | None = None) -> "Prepared":
+    def prepare(self, *, progress: Progress | None = None, allow_empty: bool = False) -> "Prepared":
         """Read the inputs and build the nouns, short of any search.
+
+        Parameters
+        ----------
+        allow_empty : bool
+            Whether a service may have no facility: enough for a check of the data, not for a run.
 
         Raises
         ------
         LifecircleError
             An input is missing, damaged, or does not fit the others.
         """
-        return _prepare(self, _Clock(progress))
+        return _prepare(self, _Clock(progress), allow_empty=allow_empty)
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Run every stage up to the verdicts; nothing is written.
@@ -285,6 +291,33 @@ class Prepared:
         return Result(self, coverage, gaps)
 
     @cached_property
+    def about(self) -> About:
+        """Title, notice, attribution and date: what must stand beside any figure."""
+        keys = self.study.keys
+        date = keys.data_date or self.data.timestamp[:10]
+        return About(
+            name=keys.name,
+            title=keys.title or keys.name,
+            title_zh=keys.title_zh or keys.title or keys.name,
+            notice=keys.notice,
+            notice_zh=keys.notice_zh or keys.notice,
+            attribution=(OSM_CREDIT, *keys.attribution),
+            data_date=date,
+            snap_limit_m=keys.snap_limit_m,
+            sloped=self.elevation is not None,
+            population_whole=self.population_whole,
+            sources=tuple((key, path.name) for key in _INPUTS if (path := getattr(keys, key)) is not None),
+        )
+
+    @cached_property
+    def check(self) -> Check:
+        """What the data is like, before anything is computed with it."""
+        with self.clock.stage("check"):
+            return Check.of(
+                self.standard, self.network, self.facilities, self.cells, self.data.ways, self.data.features, self.about
+            )
+
+    @cached_property
     def water(self) -> list[Any]:
         """Water areas, lon/lat polygons."""
         return _water(self.data)
@@ -303,24 +336,10 @@ class Result:
         """The study this is the result of."""
         return self.prepared.study
 
-    @cached_property
+    @property
     def about(self) -> About:
         """Title, notice, attribution and date: what must stand beside any figure."""
-        keys = self.study.keys
-        date = keys.data_date or self.prepared.data.timestamp[:10]
-        return About(
-            name=keys.name,
-            title=keys.title or keys.name,
-            title_zh=keys.title_zh or keys.title or keys.name,
-            notice=keys.notice,
-            notice_zh=keys.notice_zh or keys.notice,
-            attribution=(OSM_CREDIT, *keys.attribution),
-            data_date=date,
-            snap_limit_m=keys.snap_limit_m,
-            sloped=self.prepared.elevation is not None,
-            population_whole=self.prepared.population_whole,
-            sources=tuple((key, path.name) for key in _INPUTS if (path := getattr(keys, key)) is not None),
-        )
+        return self.prepared.about
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -354,6 +373,7 @@ class Result:
             with clock.stage("pages"):
                 for name in ("coverage", "gaps", "index"):
                     (folder / f"{name}.html").write_text(self.page(name), encoding="utf-8", newline="\n")
+            files.write_json(folder / "check.json", self.prepared.check.findings)
             files.write_json(folder / "summary.json", self.summary)
             files.write_json(folder / "manifest.json", self._manifest(clock))
         return target
@@ -374,9 +394,7 @@ class Result:
             "standard": prepared.standard.model_dump(mode="json", by_alias=True),
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
-            "counts": {"osm": prepared.data.counts}
-            | files.counts(self.coverage)
-            | {"nodes_without_height": None if prepared.elevation is None else int(np.isnan(prepared.elevation).sum())},
+            "counts": {"osm": prepared.data.counts} | files.counts(self.coverage, prepared.elevation),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -418,7 +436,7 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _prepare(study: Study, clock: _Clock) -> Prepared:
+def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepared:
     keys = study.keys
     standard = Standard.load(keys.standard)
     if keys.services is not None:
@@ -448,7 +466,7 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
         snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
     with clock.stage("facilities"):
-        facilities = Facilities.from_osm(data.features, standard, snapper, year=year)
+        facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
     with clock.stage("cells"):
         if people is not None:
             cells = Cells.from_raster(people, data.features, snapper, data.extent)

@@ -210,6 +210,12 @@ class Cells:
         return f"<p>{len(self):,} cells, people: {people}; {kinds}</p>"
 
 
+def residential_land(features: pd.DataFrame, region: Region) -> NDArray[np.object_]:
+    """Residential land of the data, polygons in the metre CRS."""
+    land = _fabric(features, region).land
+    return np.array([], dtype=object) if land is None else land
+
+
 @dataclass(frozen=True)
 class _Placed:
     """Which pixels have their centre in the boundary."""

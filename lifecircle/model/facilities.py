@@ -78,8 +78,9 @@ class Facilities:
 
     @classmethod
     def from_osm(
-        cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None
-    ) -> "Facilities":
+        cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None,
+        allow_empty: bool = False,
+    ) -> "Facilities":  # fmt: skip
         """Pick the features that give a service, make one facility of each real place, and find its entrances.
 
         Parameters
@@ -90,6 +91,9 @@ class Facilities:
         year : int, optional
             Only facilities open in this year are kept. None keeps those that are open now: planned ones are left out.
 
+        allow_empty : bool
+            Whether a service may have no facility; some service must have one.
+
         Raises
         ------
         DataError
@@ -99,7 +103,7 @@ class Facilities:
         rows = _candidates(features, standard, year)
         keys = tuple(standard.services)
         empty = [key for ix, key in enumerate(keys) if not any(ix in served for served in rows["services"])]
-        if empty:
+        if empty and not (allow_empty and len(rows)):
             raise DataError(
                 f"the data holds no facility for: {', '.join(empty)}. Nobody could be judged by them; "
                 "leave the service out (--services), add data, or change its tag rules in a copy of the standard"

@@ -462,7 +462,7 @@ def _file_list() -> str:
         "facilities.parquet": "facilities by service", "entrances.parquet": "where facilities are entered",
         "network.parquet": "the walking network with its costs", "gaps.parquet": "clusters of unserved cells",
         "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS, and the zones",
-        "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "manifest.json": "inputs, parameters, versions",
+        "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "check.json": "what the data is like: distances, tags, holes, warnings", "manifest.json": "inputs, parameters, versions",
     }  # fmt: skip
     return "<ul>" + "".join(f'<li><a href="{name}">{name}</a>: {text}</li>' for name, text in told.items()) + "</ul>"
 

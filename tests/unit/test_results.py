@@ -16,7 +16,7 @@ from lifecircle.study import Study
 
 FILES = {
     "index.html", "coverage.html", "gaps.html", "cells.parquet", "access.parquet", "facilities.parquet", "entrances.parquet",
-    "network.parquet", "gaps.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json",
+    "network.parquet", "gaps.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json", "check.json",
 }  # fmt: skip
 COLUMNS = {
     "cells": ["cell_id", "zone", "in_centre", "population", "area_m2", "residential_m2", "buildings_n", "status"]
