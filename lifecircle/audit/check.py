@@ -166,7 +166,23 @@ class Check:
             ),
             ("Tags that decided whether a way is walked", ("tag", "kept", "dropped"), tags),
             ("Walked ways by class", ("class", "km"), kinds),
+            ("Streets, homes and datum", ("what", "how much"), self._rest()),
         ]
+
+    def _rest(self) -> Rows:
+        network, fabric, datum = (self.findings[key] for key in ("network", "fabric", "datum"))
+        silent = share_text(network["streets_without_sidewalk_information_km"], network["streets_km"])
+        rows: Rows = [("streets without sidewalk information", silent if network["streets_km"] else "no streets")]
+        loose = fabric["people_without_fabric"]
+        if loose is not None:
+            empty = f"{fabric['residential_without_people_m2'] / 1e6:.2f} of {fabric['residential_m2'] / 1e6:.2f} km²"
+            rows.append(("people without building or residential land", people_text(loose["people"])))
+            rows.append(("residential land without people", empty))
+        for what, row in datum.items():
+            if row is not None:
+                best = f"{row['mean_m']:g} m; {row['best_shift']['mean_m']:g} m under the best shift"
+                rows.append((f"{what} to the nearest way, mean", best))
+        return rows
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{escape(warning['text'])}</li>" for warning in self.findings["warnings"])

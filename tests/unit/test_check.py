@@ -150,7 +150,15 @@ def test_the_verb_prints_and_writes_the_same_for_people_and_machines(capfd, tmp_
     code, said, _ = call(capfd, "check", path, "--out", out)
     assert code == 0
     assert (out / "check.json").read_bytes() == first
-    for words in ("check: ", "Tags that decided", "assumed", "warning: ", "check.json"):
+    for words in (
+        "check: ",
+        "Tags that decided",
+        "assumed",
+        "without sidewalk information",
+        "under the best shift",
+        "warning: ",
+        "check.json",
+    ):
         assert words in said
     # A run takes the place of a folder that holds a check alone, and writes the same check; a check leaves a run be.
     code, said, _ = call(capfd, "run", path, "--out", out)
