@@ -33,6 +33,7 @@ STAGES = {
     "network": "building the network",
     "facilities": "finding facilities and entrances",
     "cells": "placing the residential cells",
+    "check": "checking the data",
     "compile": "compiling the engine (once)",
     "search": "walking from every cell",
     "judge": "judging",
@@ -54,6 +55,7 @@ osm = "region.osm.pbf"       # an OpenStreetMap extract: .osm.pbf, .osm, .osm.gz
 # Where: a GeoJSON file with one or more zones (property role = "overlay" for further areas), or a box.
 boundary = "boundary.geojson"
 # bbox = [121.80, 30.85, 121.95, 30.95]  # west, south, east, north, degrees
+# hard_barrier = "walls.geojson"         # areas nobody gets past, mapped or not: a sea wall, a guarded fence
 
 standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file of your own
 # services = ["healthcare"]  # only some services of the standard
@@ -126,6 +128,7 @@ def run(  # noqa: PLR0917
     elevation: ElevationOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
+    hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
     title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
@@ -142,16 +145,63 @@ def run(  # noqa: PLR0917
     """Compute coverage and gaps of a region and write the results folder."""
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
-        title=title, standard=standard, services=services.split(",") if services else None, profile=profile, year=year,
-        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
+        profile=profile, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
-        result = study.run(threads=threads, progress=progress)
+        prepared = study.prepare(progress=progress)
+        line = prepared.check.line
+    if not as_json:
+        typer.echo(line)
+    with _bar(quiet=as_json) as progress:
+        result = prepared.run(threads=threads, progress=progress)
         folder = result.write(progress=progress)
     if as_json:
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:
         _print_result(result, folder)
+
+
+@app.command()
+def check(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
+    services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
+    year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Say what the data of a region is like, before anything is computed, and write check.json into the folder."""
+    from lifecircle.publish.files import write_check
+
+    study = _study(
+        what, osm=osm, population=population, boundary=boundary, bbox=_box(bbox), standard=standard,
+        services=services.split(",") if services else None, year=year, out=out,
+    )  # fmt: skip
+    with _bar(quiet=as_json) as progress:
+        found = study.prepare(progress=progress, allow_empty=True).check
+    path = write_check(study.out, found.findings)
+    if as_json:
+        typer.echo(json.dumps(found.findings, ensure_ascii=False))
+        return
+    if study.keys.notice:
+        typer.echo(study.keys.notice)
+    typer.echo(found.line)
+    for title, head, rows in found.tables():
+        if rows:
+            typer.echo(f"\n{title}")
+            _table(head, rows, as_json=False)
+    typer.echo("")
+    for warning in found.findings["warnings"]:
+        typer.echo(f"warning: {warning['text']}")
+    typer.echo(f"{path}")
 
 
 @app.command()
@@ -480,9 +530,9 @@ def _print_doubts(data: dict[str, Any]) -> None:
 
     for what, key in (
         ("stand on scraps of the network", "on_scraps"),
-        ("lie within a walk of the edge of the data", "near_edge"),
+        ("lie at the edge of the data", "edge"),
     ):
-        doubt = data[key]
+        doubt = data[key] if key in data else data["status"][key]
         if doubt["cells"]:
             who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
             typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")

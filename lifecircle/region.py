@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -58,6 +58,8 @@ class Region:
         Any further areas figures are wanted for.
     crs : pyproj.CRS
         The region's metre CRS.
+    hard_barriers : tuple of shapely polygons, lon/lat WGS84
+        What nobody gets past, mapped or not (a sea wall, a guarded fence): nothing behind one can change an answer.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Region:
     zones: tuple[Zone, ...]
     overlays: tuple[Zone, ...]
     crs: pyproj.CRS
+    hard_barriers: tuple[BaseGeometry, ...] = ()
 
     def __post_init__(self) -> None:
         if self.boundary.is_empty or self.boundary.area <= 0:
@@ -153,17 +156,31 @@ class Region:
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:
             raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
-        if not all(math.isfinite(bound) for zone in zones for bound in zone.geometry.bounds):
-            raise DataError(f"{path} holds coordinates that are not finite numbers")
-        bounds = shapely.total_bounds([zone.geometry for zone in (*zones, *overlays)])
-        if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
-            raise CrsError(
-                f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
-                "reproject the file first"
-            )
+        _check_degrees([zone.geometry for zone in (*zones, *overlays)], path)
         _check_partition(zones, path)
         boundary = shapely.union_all([zone.geometry for zone in zones])
         return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
+
+    def with_hard_barriers(self, path: str | Path) -> "Region":
+        """Copy the region with the polygons of a GeoJSON file in WGS84 as hard barriers.
+
+        Raises
+        ------
+        DataError
+            The file is missing, is no GeoJSON, or holds no polygon.
+        CrsError
+            The file names another CRS than WGS84, or its numbers are not degrees.
+        """
+        path = Path(path)
+        features = _read_features(path, what="hard barrier")
+        found = [shape for feature in features if (shape := _polygon(feature, path)) is not None and shape.area > 0]
+        if not found:
+            raise DataError(
+                f"{path} holds no polygon that could be a hard barrier; expected Polygon or MultiPolygon "
+                "(draw a wall or fence as a narrow area)"
+            )
+        _check_degrees(found, path)
+        return replace(self, hard_barriers=tuple(found))
 
     @cached_property
     def to_metres(self) -> pyproj.Transformer:
@@ -259,11 +276,22 @@ def _metre_crs(boundary: BaseGeometry, wanted: str | None) -> pyproj.CRS:
     return pyproj.CRS.from_epsg((32600 if centre.y >= 0 else 32700) + zone)
 
 
-def _read_features(path: Path) -> list[dict[str, Any]]:
+def _check_degrees(shapes: list[BaseGeometry], path: Path) -> None:
+    if not all(math.isfinite(bound) for shape in shapes for bound in shape.bounds):
+        raise DataError(f"{path} holds coordinates that are not finite numbers")
+    bounds = shapely.total_bounds(shapes)
+    if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
+        raise CrsError(
+            f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
+            "reproject the file first"
+        )
+
+
+def _read_features(path: Path, *, what: str = "boundary") -> list[dict[str, Any]]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise DataError(f"cannot read the boundary file {path}: {error.strerror or error}") from error
+        raise DataError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not GeoJSON: {error}") from error
     if not isinstance(raw, dict):

@@ -60,6 +60,15 @@ class Threshold(BaseModel):
     strength: Literal["应", "宜", "不宜", "可", "none"] = "none"
 
 
+class Usual(BaseModel):
+    """How many facilities there usually are for 10,000 people: a yardstick for the data, not a norm."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    per_10000: float = Field(gt=0, le=10_000)
+    source: str = Field(min_length=1)
+    status: Status
+
+
 class Service(BaseModel):
     """One need of the life circle. ``profile`` names who walks to it, or ``metres`` for a distance rule."""
 
@@ -69,6 +78,7 @@ class Service(BaseModel):
     profile: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     threshold: Threshold
     tags: list[TagRule] = Field(min_length=1)
+    usual: Usual | None = None
     note: str = ""
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lifecircle.assess.coverage import Coverage
+from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
+from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
-from lifecircle.model.cells import PEOPLE, STATUS, Cells
+from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
@@ -60,6 +62,7 @@ class StudyFile(BaseModel):
     elevation: Path | None = None
     boundary: Path | None = None
     bbox: tuple[float, float, float, float] | None = None
+    hard_barrier: Path | None = None
     standard: str = "xminute-generic"
     services: list[str] | None = None
     profile: str | None = None
@@ -93,6 +96,7 @@ class RegionPreset(BaseModel):
     title_zh: str
     study: str | None = None
     needs: str | None = None
+    hard_barrier: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,11 +146,16 @@ class Study:
             The region carries no data of its own, or this installation does not hold it.
         """
         preset = load_preset(RegionPreset, name, folder="regions", what="region")
+        roots = (Path(__file__).resolve().parents[1] / "data", Path.cwd() / "data")
         if preset.study is None and keys and "osm" in keys:
-            return cls.from_keys({"name": preset.name, "title": preset.title, "title_zh": preset.title_zh} | keys)
+            said = {"name": preset.name, "title": preset.title, "title_zh": preset.title_zh}
+            if preset.hard_barrier is not None:
+                found = [path for root in roots if (path := root / preset.hard_barrier).is_file()]
+                said["hard_barrier"] = str(found[0] if found else preset.hard_barrier)
+            return cls.from_keys(said | keys)
         if preset.study is None:
             raise DataError(f"the region {preset.name!r} carries no data of its own; it needs {preset.needs}")
-        for root in (Path(__file__).resolve().parents[1] / "data", Path.cwd() / "data"):
+        for root in roots:
             if (root / preset.study).is_file():
                 return cls.from_toml(root / preset.study)
         raise DataError(
@@ -167,11 +176,7 @@ class Study:
 
     @classmethod
     def _with_paths(cls, keys: StudyFile, root: Path) -> "Study":
-        changed = {
-            key: root / value
-            for key in ("osm", "population", "elevation", "boundary", "out")
-            if (value := getattr(keys, key)) is not None
-        }
+        changed = {key: root / value for key in (*_INPUTS, "out") if (value := getattr(keys, key)) is not None}
         presets = {
             key: str(root / value)
             for key in ("standard", "profile")
@@ -197,15 +202,20 @@ class Study:
         """Results folder: as the study says, else ``maps/<name>`` in the working directory."""
         return self.keys.out or Path.cwd() / "maps" / self.keys.name
 
-    def prepare(self, *, progress: Progress | None = None) -> "Prepared":
+    def prepare(self, *, progress: Progress | None = None, allow_empty: bool = False) -> "Prepared":
         """Read the inputs and build the nouns, short of any search.
+
+        Parameters
+        ----------
+        allow_empty : bool
+            Whether a service may have no facility: enough for a check of the data, not for a run.
 
         Raises
         ------
         LifecircleError
             An input is missing, damaged, or does not fit the others.
         """
-        return _prepare(self, _Clock(progress))
+        return _prepare(self, _Clock(progress), allow_empty=allow_empty)
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Run every stage up to the verdicts; nothing is written.
@@ -276,8 +286,36 @@ class Prepared:
                 self.standard, self.network, self.cells, self.facilities,
                 lanes=self.lanes, profiles=self.profiles, reaches=reaches, year=self.year,
             )  # fmt: skip
+            coverage = replace(coverage, met_inside=met_inside(coverage, threads=threads))
             gaps = Gaps.find(coverage)
         return Result(self, coverage, gaps)
+
+    @cached_property
+    def about(self) -> About:
+        """Title, notice, attribution and date: what must stand beside any figure."""
+        keys = self.study.keys
+        date = keys.data_date or self.data.timestamp[:10]
+        return About(
+            name=keys.name,
+            title=keys.title or keys.name,
+            title_zh=keys.title_zh or keys.title or keys.name,
+            notice=keys.notice,
+            notice_zh=keys.notice_zh or keys.notice,
+            attribution=(OSM_CREDIT, *keys.attribution),
+            data_date=date,
+            snap_limit_m=keys.snap_limit_m,
+            sloped=self.elevation is not None,
+            population_whole=self.population_whole,
+            sources=tuple((key, path.name) for key in _INPUTS if (path := getattr(keys, key)) is not None),
+        )
+
+    @cached_property
+    def check(self) -> Check:
+        """What the data is like, before anything is computed with it."""
+        with self.clock.stage("check"):
+            return Check.of(
+                self.standard, self.network, self.facilities, self.cells, self.data.ways, self.data.features, self.about
+            )
 
     @cached_property
     def water(self) -> list[Any]:
@@ -298,24 +336,10 @@ class Result:
         """The study this is the result of."""
         return self.prepared.study
 
-    @cached_property
+    @property
     def about(self) -> About:
         """Title, notice, attribution and date: what must stand beside any figure."""
-        keys = self.study.keys
-        date = keys.data_date or self.prepared.data.timestamp[:10]
-        return About(
-            name=keys.name,
-            title=keys.title or keys.name,
-            title_zh=keys.title_zh or keys.title or keys.name,
-            notice=keys.notice,
-            notice_zh=keys.notice_zh or keys.notice,
-            attribution=(OSM_CREDIT, *keys.attribution),
-            data_date=date,
-            snap_limit_m=keys.snap_limit_m,
-            sloped=self.prepared.elevation is not None,
-            population_whole=self.prepared.population_whole,
-            sources=tuple((key, path.name) for key in _INPUTS if (path := getattr(keys, key)) is not None),
-        )
+        return self.prepared.about
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -349,6 +373,7 @@ class Result:
             with clock.stage("pages"):
                 for name in ("coverage", "gaps", "index"):
                     (folder / f"{name}.html").write_text(self.page(name), encoding="utf-8", newline="\n")
+            files.write_json(folder / "check.json", self.prepared.check.findings)
             files.write_json(folder / "summary.json", self.summary)
             files.write_json(folder / "manifest.json", self._manifest(clock))
         return target
@@ -360,10 +385,7 @@ class Result:
             for key in _INPUTS
             if (path := getattr(keys, key)) is not None
         }
-        cells, facilities = prepared.cells, prepared.facilities
-        parameters = keys.model_dump(
-            mode="json", by_alias=True, exclude={"osm", "population", "elevation", "boundary", "out"}
-        )
+        parameters = keys.model_dump(mode="json", by_alias=True, exclude={*_INPUTS, "out"})
         return {
             "schema": files.SCHEMA,
             "inputs": inputs,
@@ -372,25 +394,7 @@ class Result:
             "standard": prepared.standard.model_dump(mode="json", by_alias=True),
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
-            "counts": {
-                "osm": prepared.data.counts,
-                "network": {
-                    "nodes": prepared.network.n_nodes,
-                    "edges": prepared.network.n_edges,
-                    "components": int(prepared.network.component.max()) + 1,
-                    "nodes_without_height": None
-                    if prepared.elevation is None
-                    else int(np.isnan(prepared.elevation).sum()),
-                },
-                "facilities": facilities.count()
-                | {
-                    "merged": int(facilities.merged.sum()),
-                    "unjoined": len(facilities) - len(set(facilities.joins.place.tolist())),
-                },
-                "cells": {name: int((cells.status == ix).sum()) for ix, name in enumerate(STATUS)},
-                "people": None if cells.people is None else int(cells.people.sum()) / PEOPLE,
-                "people_rounding": cells.rounding_people,
-            },
+            "counts": {"osm": prepared.data.counts} | files.counts(self.coverage, prepared.elevation),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -403,7 +407,7 @@ class Result:
         return self.coverage._repr_html_() + self.gaps._repr_html_()
 
 
-_INPUTS = ("osm", "population", "elevation", "boundary")
+_INPUTS = ("osm", "population", "elevation", "boundary", "hard_barrier")
 _VERSIONED = (
     *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
     *("folium", "pyarrow", "scipy"),
@@ -432,7 +436,7 @@ class _Clock:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def _prepare(study: Study, clock: _Clock) -> Prepared:
+def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepared:
     keys = study.keys
     standard = Standard.load(keys.standard)
     if keys.services is not None:
@@ -448,6 +452,8 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
     else:
         assert keys.bbox is not None  # noqa: S101 (the study file was checked)
         region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
+    if keys.hard_barrier is not None:
+        region = region.with_hard_barriers(keys.hard_barrier)
     cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
     buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
     clip = region.clip_bounds(buffer_m)
@@ -460,7 +466,7 @@ def _prepare(study: Study, clock: _Clock) -> Prepared:
         snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
     with clock.stage("facilities"):
-        facilities = Facilities.from_osm(data.features, standard, snapper, year=year)
+        facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
     with clock.stage("cells"):
         if people is not None:
             cells = Cells.from_raster(people, data.features, snapper, data.extent)

@@ -1,13 +1,14 @@
 """Met or not, for every cell and service, and the figures of every zone with numerator and denominator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecircle.model.cells import PEOPLE, STATUS, Cells
+from lifecircle.assess.edge import at_edge
+from lifecircle.model.cells import JUDGED, PEOPLE, STATUS, Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import SCRAP_M
@@ -78,6 +79,8 @@ class Coverage:
         1 met, 0 not met, -1 unknown (the cell could not be joined to the network, or lies outside the data).
     year : int or None
         Year the facilities were chosen for.
+    met_inside : (n_services, n_cells) int8 or None
+        Verdicts where only facilities inside the boundary count; None where all lie inside it.
     """
 
     standard: Standard
@@ -91,6 +94,7 @@ class Coverage:
     count: NDArray[np.int32]
     met: NDArray[np.int8]
     year: int | None = None
+    met_inside: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         for array in (self.ticks, self.nearest, self.count, self.met):
@@ -109,7 +113,7 @@ class Coverage:
         reaches: dict[str, Reach],
         year: int | None = None,
     ) -> "Coverage":
-        """Hold every walk against its threshold."""
+        """Hold every walk against its threshold, and flag the cells at the edge of the data."""
         shape = (len(standard.services), len(cells))
         ticks = np.full(shape, np.inf)
         nearest, count = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
@@ -118,7 +122,10 @@ class Coverage:
             ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count[:, 0]
         limit = np.array([service.threshold.value * TICKS for service in standard.services.values()])
         met = (ticks <= limit[:, None]).astype(np.int8)
-        met[:, cells.status != STATUS.index("ok")] = UNKNOWN
+        met[:, ~np.isin(cells.status, JUDGED)] = UNKNOWN
+        status = cells.status.copy()
+        status[at_edge(cells, ticks, standard, profiles)] = STATUS.index("edge")
+        cells = replace(cells, status=status)
         return cls(standard, network, cells, facilities, lanes, profiles, ticks, nearest, count, met, year)
 
     @property
@@ -141,15 +148,6 @@ class Coverage:
         longest = np.zeros(len(self.cells))
         np.maximum.at(longest, joins.place, self.network.part_length_m()[joins.edge])
         return (longest > 0) & (longest < SCRAP_M)
-
-    @property
-    def near_edge(self) -> NDArray[np.bool_]:
-        """Cells from which a walk as long as the longest threshold may leave the data, as the crow flies."""
-        far = max(
-            service.threshold.value * self.profiles[service.profile].top_speed
-            for service in self.standard.services.values()
-        )
-        return self.cells.to_edge_m < far
 
     @property
     def met_n(self) -> NDArray[np.int16]:
@@ -183,6 +181,17 @@ class Coverage:
                     parts = [self._weight(measure, inside & (verdict == v)) for v in (MET, NOT_MET, UNKNOWN)]
                     found.append(Figure(place, kind, service, measure, *parts))
         return found
+
+    def figures_inside(self) -> list[tuple[Figure, Figure]]:
+        """Figures of the region with all facilities, each beside that with only those inside the boundary.
+
+        Empty where no facility lies outside.
+        """
+        if self.met_inside is None:
+            return []
+        inside = replace(self, met=self.met_inside, met_inside=None)
+        pairs = zip(self.figures(), inside.figures(), strict=True)
+        return [(figure, other) for figure, other in pairs if figure.kind == "region"]
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
         if measure == "cells":

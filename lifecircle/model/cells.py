@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 PEOPLE = 1024
 """People are held in whole multiples of 1/1024 person, so that sums are the same in any order."""
 
-STATUS = ("ok", "unsnapped", "outside_data")
-"""Meaning of ``Cells.status``."""
+STATUS = ("ok", "unsnapped", "outside_data", "edge")
+"""Meaning of ``Cells.status``; ``edge`` is judged as ``ok`` is, but data beyond the box could change the answer."""
+
+JUDGED = (STATUS.index("ok"), STATUS.index("edge"))
+"""Statuses of cells that have a verdict."""
 
 GRID_M = 100.0
 """Side of the squares made where no population raster is given."""
@@ -55,8 +58,10 @@ class Cells:
         Position in ``region.zones``.
     in_overlay : (n_overlays, n) bool
     status : (n,) uint8, position in `STATUS`
+        ``edge`` is known only once the walks are: `Coverage.judge` sets it.
     to_edge_m : (n,) float64
         Metres from the centre to the nearest side of the box of the street data, about; negative outside it.
+    extent : (west, south, east, north) of that box, degrees
     joins : Joins
     crs, transform : of the raster the cells are pixels of
     shape : (rows, columns) of the window the cells lie in; ``origin`` is its first row and column
@@ -75,6 +80,7 @@ class Cells:
     in_overlay: NDArray[np.bool_]
     status: NDArray[np.uint8]
     to_edge_m: NDArray[np.float64]
+    extent: tuple[float, ...]
     joins: Joins
     crs: pyproj.CRS
     transform: object
@@ -204,6 +210,12 @@ class Cells:
         return f"<p>{len(self):,} cells, people: {people}; {kinds}</p>"
 
 
+def residential_land(features: pd.DataFrame, region: Region) -> NDArray[np.object_]:
+    """Residential land of the data, polygons in the metre CRS."""
+    land = _fabric(features, region).land
+    return np.array([], dtype=object) if land is None else land
+
+
 @dataclass(frozen=True)
 class _Placed:
     """Which pixels have their centre in the boundary."""
@@ -304,6 +316,7 @@ def _build(  # noqa: PLR0913, PLR0917
         in_overlay=overlays,
         status=status,
         to_edge_m=to_edge_m,
+        extent=tuple(extent),
         joins=joins,
         crs=crs,
         transform=transform,

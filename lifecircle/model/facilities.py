@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ SAME_NAME_M = 75.0
 ADJOINING_M = 30.0
 """A street whose line is this near to the outline of a ground adjoins it: half a wide road, its sidewalk and verge."""
 
+_FINE_DEG = 0.01  # a straight side of the boundary in degrees is not straight in metres
 _NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
 _GATES = frozenset({"gate", "entrance", "lift_gate"})
 _EXITS = frozenset({"subway_entrance", "train_station_entrance"})
@@ -82,8 +83,9 @@ class Facilities:
 
     @classmethod
     def from_osm(
-        cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None
-    ) -> "Facilities":
+        cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None,
+        allow_empty: bool = False,
+    ) -> "Facilities":  # fmt: skip
         """Pick the features that give a service, make one facility of each real place, and find its entrances.
 
         Parameters
@@ -94,6 +96,9 @@ class Facilities:
         year : int, optional
             Only facilities open in this year are kept. None keeps those that are open now: planned ones are left out.
 
+        allow_empty : bool
+            Whether a service may have no facility; some service must have one.
+
         Raises
         ------
         DataError
@@ -103,7 +108,7 @@ class Facilities:
         rows = _candidates(features, standard, year)
         keys = tuple(standard.services)
         empty = [key for ix, key in enumerate(keys) if not any(ix in served for served in rows["services"])]
-        if empty:
+        if empty and not (allow_empty and len(rows)):
             raise DataError(
                 f"the data holds no facility for: {', '.join(empty)}. Nobody could be judged by them; "
                 "leave the service out (--services), add data, or change its tag rules in a copy of the standard"
@@ -138,6 +143,36 @@ class Facilities:
         """A point for each facility: itself, or one inside its outline; metre CRS."""
         return np.asarray(shapely.point_on_surface(self.shape), dtype=object)
 
+    def only(self, chosen: NDArray[np.bool_]) -> "Facilities":
+        """Keep some facilities, with their entrances.
+
+        Parameters
+        ----------
+        chosen : (n,) bool
+        """
+        kept = chosen[self.joins.place]
+        return replace(
+            self,
+            facility_id=self.facility_id[chosen],
+            services=tuple(served for served, keep in zip(self.services, chosen.tolist(), strict=True) if keep),
+            name=self.name[chosen],
+            capacity=self.capacity[chosen],
+            opens=self.opens[chosen],
+            closes=self.closes[chosen],
+            shape=self.shape[chosen],
+            merged=self.merged[chosen],
+            joins=joins_of(self.joins, chosen),
+            join_kind=self.join_kind[kept],
+            join_evidence=self.join_evidence[kept],
+        )
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """Facilities that lie wholly outside the boundary, (n,) bool."""
+        boundary = self.region.project(shapely.segmentize(self.region.boundary, _FINE_DEG))
+        shapely.prepare(boundary)
+        return np.asarray(~shapely.intersects(boundary, self.shape), dtype=bool)
+
     def count(self) -> dict[str, int]:
         """Facilities by service key."""
         return {key: sum(ix in served for served in self.services) for ix, key in enumerate(self.service_keys)}
@@ -169,6 +204,18 @@ class Facilities:
         rows = "".join(f"<tr><td>{escape(key)}</td><td>{n}</td></tr>" for key, n in self.count().items())
         head = "<tr><th>service</th><th>facilities</th></tr>"
         return f"<p>{len(self)} facilities, {int(self.merged.sum())} merged</p><table>{head}{rows}</table>"
+
+
+def joins_of(joins: Joins, chosen: NDArray[np.bool_]) -> Joins:
+    """Keep the joins of some places, which are numbered anew.
+
+    Parameters
+    ----------
+    chosen : (n_places,) bool
+    """
+    kept = chosen[joins.place]
+    number = (np.cumsum(chosen) - 1).astype(np.int32)
+    return Joins(number[joins.place[kept]], joins.rank[kept], joins.edge[kept], joins.offset_m[kept], joins.leg_m[kept])
 
 
 def _years(values: NDArray[np.float64]) -> list[int | None]:

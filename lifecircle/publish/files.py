@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
+from lifecircle.assess.edge import islands
 from lifecircle.assess.gaps import Gaps
 from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 NAMES = frozenset(
-    {"index.html", "coverage.html", "gaps.html", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json"}
+    {"index.html", "coverage.html", "gaps.html", "lifecircle.gpkg", "coverage.tif"}
+    | {"summary.json", "manifest.json", "check.json"}
     | {f"{name}.parquet" for name in ("cells", "access", "facilities", "entrances", "network", "gaps", "scorecard")}
 )
 """Every file of a results folder."""
@@ -56,13 +59,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         No place to write, no permission, or no room left; the old folder is as it was.
     """
     target = target.resolve()  # a link to a folder stays, what it leads to is exchanged
-    restore(target)
-    if target.exists() and not target.is_dir():
-        raise SourceError(f"{target} is a file, not a folder; choose another --out")
-    if target.is_dir() and any(target.iterdir()) and not _is_ours(target):
-        raise SourceError(
-            f"{target} holds files that are not lifecircle's results; choose another --out, it would be replaced whole"
-        )
+    _refuse_foreign(target)
     if Path.cwd().is_relative_to(target):
         raise SourceError(f"{target} is the folder you stand in, and it would be replaced whole; choose another --out")
     try:
@@ -85,6 +82,38 @@ def whole_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def write_check(target: Path, findings: dict[str, Any]) -> Path:
+    """Write ``check.json`` into a results folder, whole or not at all; what else is there stays.
+
+    Raises
+    ------
+    SourceError
+        There is no place to write, or the folder holds something else.
+    """
+    target = target.resolve()
+    _refuse_foreign(target)
+    made = target.with_name(f".{target.name}.check.new")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        write_json(made, findings)
+        made.replace(target / "check.json")
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        raise SourceError(f"cannot write {target / 'check.json'}: {error.strerror or error}") from error
+    return target / "check.json"
+
+
+def _refuse_foreign(target: Path) -> None:
+    """Refuse to write where something else than results is."""
+    restore(target)
+    if target.exists() and not target.is_dir():
+        raise SourceError(f"{target} is a file, not a folder; choose another --out")
+    if target.is_dir() and any(target.iterdir()) and not _is_ours(target):
+        raise SourceError(
+            f"{target} holds files that are not lifecircle's results; choose another --out, it would be replaced whole"
+        )
+
+
 def restore(target: Path) -> None:
     """Put back the previous results where an exchange was cut off between its two renames."""
     target = target.resolve()
@@ -94,9 +123,12 @@ def restore(target: Path) -> None:
 
 def _is_ours(folder: Path) -> bool:
     """Say whether a folder holds results of lifecircle and nothing else."""
-    if {path.name for path in folder.iterdir()} - NAMES:
+    names = {path.name for path in folder.iterdir()}
+    if names - NAMES:
         return False
     try:
+        if names == {"check.json"}:
+            return "snapping" in json.loads((folder / "check.json").read_text(encoding="utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         return "lifecircle" in manifest["versions"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -318,10 +350,55 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         "cells": amount(np.ones(len(cells), dtype=bool)),
         "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
         "on_scraps": amount(coverage.on_scraps),
-        "near_edge": amount(coverage.near_edge),
+        "hard_barriers": len(cells.region.hard_barriers),
         "facilities_merged": int(facilities.merged.sum()),
         "facilities_unjoined": len(facilities) - len(np.unique(facilities.joins.place)),
     }
+
+
+def _outside(coverage: Coverage) -> dict[str, Any] | None:
+    """Coverage with all facilities and with only those inside the boundary; None where none lies outside."""
+    if coverage.met_inside is None:
+        return None
+    return {
+        "facilities": coverage.facilities.only(coverage.facilities.outside).count(),
+        "figures": [
+            {
+                "service": every.service, "measure": every.measure, "met": tidy_numbers(every.met),
+                "met_inside": tidy_numbers(inside.met), "total": tidy_numbers(every.total),
+                "share": every.share, "share_inside": inside.share,
+            }
+            for every, inside in coverage.figures_inside()
+        ],
+    }  # fmt: skip
+
+
+def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] | None) -> dict[str, Any]:
+    """Tell how many nodes, edges, facilities, cells and people were kept, as ``manifest.json`` has it."""
+    cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
+    found = islands(network, cells, facilities)
+    bare = [island for island in found if not island.used]
+    return {
+        "network": {
+            "nodes": network.n_nodes,
+            "edges": network.n_edges,
+            "components": len(found) + 1,
+            "nodes_without_height": None if elevation is None else int(np.isnan(elevation).sum()),
+            "islands": [asdict(island) for island in found if island.used],
+            "islands_without_people_or_facilities": {
+                "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)
+            },
+        },
+        "facilities": facilities.count()
+        | {
+            "merged": int(facilities.merged.sum()),
+            "unjoined": len(facilities) - len(set(facilities.joins.place.tolist())),
+            "outside_boundary": int(facilities.outside.sum()),
+        },
+        "cells": {name: int((cells.status == ix).sum()) for ix, name in enumerate(STATUS)},
+        "people": None if cells.people is None else int(cells.people.sum()) / PEOPLE,
+        "people_rounding": cells.rounding_people,
+    }  # fmt: skip
 
 
 def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
@@ -390,6 +467,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
         },
         "services": services,
         "data": _data(coverage),
+        "outside": _outside(coverage),
         "unmet": _unmet(coverage),
         "figures": figures,
         "gaps": {

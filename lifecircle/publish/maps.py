@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Ring = NDArray[np.float64]
 
-#: Values of ``CellGrid.status``; only ``OK`` cells are coloured, the others are hatched with their reason.
+#: Values of ``CellGrid.status``; ``OK`` and ``EDGE`` cells are coloured (these dotted), the others are hatched.
 OK, UNSNAPPED, OUTSIDE_DATA, EDGE = range(4)
 
 # One unit in the file, in degrees. Cells share corners, so theirs are finer; a street is drawn a pixel wide at best.
@@ -463,7 +463,7 @@ def _service_limits(service: ServiceLayer, scene: Scene) -> list[float]:
 def _layers(scene: Scene) -> Iterator[dict[str, Any]]:
     """Yield the switchable layers: class limits, colours, and the people of every class."""
     cells, n = scene.cells, len(scene.services)
-    ok = cells.status == OK
+    ok = np.isin(cells.status, (OK, EDGE))
     met = np.array([service.met for service in scene.services], dtype=np.int8).reshape(n, len(ok))
     unmet = (met == 0).sum(axis=0)
     # A cell with something unknown is never called "all met"; what is known to be missing still counts.
@@ -574,10 +574,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "all_met": ("all needs met", "全部满足"), "some_unmet": ("some need unmet", "存在未满足需求"),
     "n_unmet": ("{0} unmet", "{0} 项未满足"), "no_verdict": ("no verdict (hatched)", "未判定（斜线）"),
     "min": ("min", "分钟"), "m": ("m", "米"), "residents": ("Residents", "居民"), "share": ("Share", "占比"),
-    "n_cells": ("Cells", "网格数"), "total": ("total", "合计"),
+    "n_cells": ("Cells", "网格数"), "total": ("total", "合计"), "edge": ("edge of the data (dotted)", "数据边缘(点状)"),
     "unknown_people": ("Cells with unknown population count as 0 people here.", "人口未知的网格在此按 0 计。"),
     "streets": ("Streets and paths", "道路与步道"), "water": ("Water", "水域"), "zones": ("Zones", "分区"),
-    "other_areas": ("Other outlines", "其他范围"),
+    "other_areas": ("Other outlines", "其他范围"), "doubt": ("Doubt", "存疑"),
     "facilities": ("Facilities (of all services: zoom in)", "设施（全部服务：请放大）"),
     "planned": ("planned", "规划"), "gaps": ("Gap clusters", "缺口片区"),
     "gap_classes": ("Residents of a cluster", "片区居民数"), "n_clusters": ("Clusters", "片区数"),

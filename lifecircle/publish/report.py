@@ -16,10 +16,9 @@ from rasterio.io import MemoryFile
 from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.gaps import CAUSES, Gaps
 from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
-from lifecircle.model.cells import PEOPLE, STATUS
-from lifecircle.model.snapping import SCRAP_M
+from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
-from lifecircle.publish import maps
+from lifecircle.publish import maps, quality
 
 CAUSES_ZH = {
     "near_miss": "最近设施超出标准不足 20%",
@@ -329,7 +328,7 @@ def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -
         _overview(coverage, water),
         f"<section><h2>Coverage by zone and service · 分区覆盖</h2>{_zone_table(coverage, figures, measure)}</section>",
         f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
-        f"<section><h2>Data · 数据</h2>{_data_table(coverage, about)}</section>",
+        f"<section><h2>Data · 数据</h2>{quality.data_part(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
         f"<section><h2>What counts as what · 服务口径</h2>{_service_table(coverage)}</section>",
         f"<section><h2>Files · 文件</h2>{_file_list()}</section>",
@@ -427,44 +426,6 @@ def _gap_table(coverage: Coverage, gaps: Gaps) -> str:
     return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
 
 
-def _data_table(coverage: Coverage, about: About) -> str:
-    cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
-    unjoined = len(facilities) - len(np.unique(facilities.joins.place))
-    size = f"{network.n_nodes:,} nodes, {network.n_edges:,} edges, {network.length_m.sum() / 1000:,.0f} km"
-    squares = (
-        "" if cells.people is not None else " squares of 100 m over residential land and homes (no population raster)"
-    )
-    rows = [
-        ("Network", f"{size}, {int(network.component.max()) + 1:,} separate parts"),
-        ("Residential cells", f"{len(cells):,}{squares}"),
-        ("People", "unknown" if cells.people is None else f"{cells.people.sum() / PEOPLE:,.0f}"),
-    ]
-    for ix, name in enumerate(STATUS):
-        at = cells.status == ix
-        if ix and at.any():
-            who = "" if cells.people is None else f" with {people_text(int(cells.people[at].sum()) / PEOPLE)} people"
-            rows.append((f"Cells {name}", f"{int(at.sum()):,}{who}: no verdict"))
-    if not about.population_whole:
-        rows.append(("People", "the population raster does not span the region: who lives beyond it is not counted"))
-    scraps = f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)"
-    edge = "Cells within a walk of the edge of the data (what lies beyond it is not counted)"
-    for name, at in ((scraps, coverage.on_scraps), (edge, coverage.near_edge)):
-        who = "" if cells.people is None else f" with {people_text(int(cells.people[at].sum()) / PEOPLE)} people"
-        rows.append((name, f"{int(at.sum()):,}{who}"))
-    rows += [
-        (f"Facilities: {coverage.standard.services[key].title}", f"{count:,}")
-        for key, count in facilities.count().items()
-    ]
-    rows.append(("Facilities merged", f"{int(facilities.merged.sum()):,} further objects were the same place"))
-    rows.append(("Facilities without a path near", f"{unjoined:,}"))
-    rows += [(f"File: {key}", name) for key, name in about.sources]
-    return (
-        "<table>"
-        + "".join(f"<tr><th scope=row>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
-        + "</table>"
-    )
-
-
 def _method_table(coverage: Coverage, about: About) -> str:
     rows = "".join(
         f"<tr><th scope=row>{escape(label)}<br><span lang=zh>{escape(label_zh)}</span></th>"
@@ -501,7 +462,7 @@ def _file_list() -> str:
         "facilities.parquet": "facilities by service", "entrances.parquet": "where facilities are entered",
         "network.parquet": "the walking network with its costs", "gaps.parquet": "clusters of unserved cells",
         "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS, and the zones",
-        "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "manifest.json": "inputs, parameters, versions",
+        "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "check.json": "what the data is like: distances, tags, holes, warnings", "manifest.json": "inputs, parameters, versions",
     }  # fmt: skip
     return "<ul>" + "".join(f'<li><a href="{name}">{name}</a>: {text}</li>' for name, text in told.items()) + "</ul>"
 

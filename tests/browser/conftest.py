@@ -59,7 +59,7 @@ class Town:
             cost = metres if unit == "m" else metres / 1.25
             cost = np.round(np.where(cost > (2000 if unit == "m" else 1800), np.nan, cost) * 32) / 32
             met = (cost <= threshold).astype(np.int8)
-            met[self.status > 0] = -1
+            met[self.status == 1] = -1
             self.services.append(
                 maps.ServiceLayer(
                     key=key,

@@ -85,8 +85,8 @@ def test_every_layer_has_its_own_legend_and_colours(open_page: Open, town: Any) 
         shown = {tuple(int(c[k : k + 2], 16) for k in (1, 3, 5)) for c in pixels(page, "cells")}
         painted = [tuple(map(int, s[4:-1].split(", "))) for s in swatches if s.startswith("rgb")]
         assert len(shown & set(painted)) >= 2
-        # All that is painted is in the legend; the two greys are the hatching.
-        assert shown - set(painted) <= {(0x81, 0x87, 0x8C), (0xDD, 0xE1, 0xE4)}
+        # All that is painted is in the legend; the two greys are the hatching, the dark is the dots.
+        assert shown - set(painted) <= {(0x81, 0x87, 0x8C), (0xDD, 0xE1, 0xE4), (0x22, 0x30, 0x3C)}
     assert len(seen) == 5
 
 
@@ -97,9 +97,11 @@ def test_legend_sums_are_the_people(open_page: Open, town: Any) -> None:
     legend = text_of(page, "#lc-legend")
     assert "standard: 15 min" in legend
     shown = lambda total: f"{np.floor(total + 0.5):,.0f}"  # noqa: E731
-    near = people[(town.services[0].values <= 300) & (town.status == 0)].sum()
+    near = people[(town.services[0].values <= 300) & (town.status != 1)].sum()
     assert shown(near) in legend
-    assert shown(people[town.status > 0].sum()) in legend
+    assert shown(people[town.status == 1].sum()) in legend
+    assert "edge of the data (dotted)" in legend
+    assert shown(people[town.status == 3].sum()) in legend
     assert shown(people.sum()) in legend
     choose(page, "Park")
     assert "standard: 500 m" in text_of(page, "#lc-legend")

@@ -69,8 +69,8 @@ def test_a_place_far_from_any_path_is_unsnapped_and_has_no_verdict(cells):
     assert gpd.pd.isna(row["clinic_n"])
 
 
-def test_an_island_is_ok_but_reaches_nothing(cells, result):
-    assert cells.loc["island", "status"] == "ok"
+def test_an_island_is_judged_but_reaches_nothing(cells, result):
+    assert cells.loc["island", "status"] == "edge"  # the whole town is nearer to the side of its box than it walks
     causes = {gap.cause for gap in result.gaps.clusters if gap.service == "clinic" and gap.people == 7.0}
     assert causes == {"none_near"}
 
@@ -105,7 +105,7 @@ def test_figures_add_up(result):
 def test_doubtful_cells_are_counted(result):
     data = result.summary["data"]
     assert data["on_scraps"] == {"cells": 1, "people": 7}  # the island
-    assert data["near_edge"]["cells"] == 7
+    assert data["status"]["edge"] == {"cells": 5, "people": 100 + 50 + 25.5 + 30 + 7}
     assert data["status"]["outside_data"] == {"cells": 1, "people": 2}
     by_unmet = {row["unmet"]: row["people"] for row in result.summary["unmet"]}
     assert by_unmet == {0: 0, 1: 0, 2: 100 + 50 + 30, 3: 25.5 + 7, None: 5.25}

@@ -16,7 +16,7 @@ from lifecircle.study import Study
 
 FILES = {
     "index.html", "coverage.html", "gaps.html", "cells.parquet", "access.parquet", "facilities.parquet", "entrances.parquet",
-    "network.parquet", "gaps.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json",
+    "network.parquet", "gaps.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json", "check.json",
 }  # fmt: skip
 COLUMNS = {
     "cells": ["cell_id", "zone", "in_centre", "population", "area_m2", "residential_m2", "buildings_n", "status"]
@@ -104,7 +104,7 @@ def test_the_geotiff_is_cloud_optimised_on_the_rasters_own_grid(folder):
         for row in cells.itertuples():
             r, c = (int(part) for part in row.cell_id[1:].split("c"))
             at = r - round(offset[1]), c - round(offset[0])
-            if row.status != "ok":
+            if row.status not in {"ok", "edge"}:
                 assert clinic.mask[at]
             else:
                 assert clinic[at] == (np.inf if pd.isna(row.clinic_s) else row.clinic_s)
@@ -138,8 +138,11 @@ def test_the_manifest_says_what_went_in(folder):
     assert manifest["schema"] == 1
     assert set(manifest["inputs"]) == {"osm", "population", "boundary"}
     assert len(manifest["inputs"]["osm"]["sha256"]) == 64
-    assert manifest["counts"]["cells"] == {"ok": 5, "unsnapped": 1, "outside_data": 1}
+    assert manifest["counts"]["cells"] == {"ok": 0, "unsnapped": 1, "outside_data": 1, "edge": 5}
     assert manifest["counts"]["facilities"]["merged"] == 1
+    assert manifest["counts"]["facilities"]["outside_boundary"] == 0
+    islands = manifest["counts"]["network"]["islands"]
+    assert [(i["people"], i["cells"], i["facilities"], i["nodes"]) for i in islands] == [(7.0, 1, 0, 2)]
     assert manifest["parameters"]["cutoff_s"] == 1800
     assert manifest["versions"]["lifecircle"]
 

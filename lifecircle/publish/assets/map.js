@@ -15,6 +15,7 @@ function lifecircleMap(map) {
   const GAPS = scene.kind === 'gaps';
   const MOST_ROWS = 300;
   const NO_VERDICT = 255;
+  const EDGE = 3;  // judged, but what lies beyond the data could change the verdict
   const INK = '#22303c';
   const state = {lang: scene.lang, layer: null, pinned: -1, sort: 'people', down: true};
   const byId = (id) => document.getElementById('lc-' + id);
@@ -386,11 +387,14 @@ function lifecircleMap(map) {
       this.scratch = this.scratch || context.createImageData(side, side);
       const pixels = new Uint32Array(this.scratch.data.buffer);
       const {at} = view;
-      const {shown} = cells;
+      const {shown, status} = cells;
       const table = this.table;
+      const marked = state.layer.kind !== 'people';
+      const dot = (p) => p % (6 * DPR) < 2 * DPR;
       for (let i = 0; i < at.length; i++) {
         const cell = at[i];
         if (cell < 0) pixels[i] = 0;
+        else if (marked && status[cell] === EDGE && dot(i % side) && dot((i / side) | 0)) pixels[i] = 0xff3c3022;
         else if (shown[cell] !== NO_VERDICT) pixels[i] = table[shown[cell]];
         else pixels[i] = ((i % side) + ((i / side) | 0)) % (8 * DPR) < 2 * DPR ? 0xff8c8781 : 0xffe4e1dd;
       }
@@ -409,7 +413,7 @@ function lifecircleMap(map) {
     for (let i = 0; i < cells.n; i++) {
       let value = -1;
       if (layer.kind === 'people') value = tenths[i];
-      else if (status[i] === 0) {
+      else if (status[i] === 0 || status[i] === EDGE) {
         if (layer.kind === 'unmet') value = cells.unmet[i] > 0 || cells.unknown[i] === 0 ? cells.unmet[i] : -1;
         else if (service.met[i] >= 0) {
           if (layer.kind === 'met') value = service.met[i] === 0 ? 1 : 0;
@@ -474,6 +478,11 @@ function lifecircleMap(map) {
       i !== layer.standard ? [] : make('tr', {class: 'lc-standard'}, make('td', {colspan: 4}, '▲ ' + t('met') + ' · ',
         make('b', {}, t('standard', round(service.unit, service.threshold))), ' · ▼ ' + t('not_met')))]);
     if (layer.cells[last]) rows.push(row(swatch('', 'lc-hatch'), t('no_verdict'), last));
+    if (layer.kind !== 'people' && cells.status.includes(EDGE)) {
+      const those = [...cells.status.keys()].filter((i) => cells.status[i] === EDGE);
+      const amount = layer.people ? those.reduce((sum, i) => sum + Math.max(0, cells.tenths[i]), 0) / 10 : those.length;
+      rows.push(legendRow(swatch('', 'lc-edge'), t('edge'), people(amount), ''));
+    }
     const head = [make('td', {colspan: 2}), heading(t(layer.people ? 'residents' : 'n_cells')), heading(t('share'))];
     const note = GAPS ? 'gap_note' : {unmet: 'unmet_note', service: 'service_note'}[layer.kind];
     const unknown = layer.people && layer.kind !== 'people' && cells.tenths.some((value) => value < 0);
@@ -548,7 +557,8 @@ function lifecircleMap(map) {
     const tenths = cells.tenths[at];
     const lines = [...line(t('zone'), name(zoneName(cells.zone[at]))),
       ...line(t('residents'), tenths < 0 ? t('not_known') : (tenths / 10).toFixed(1))];
-    if (cells.status[at]) lines.push(...line(t('no_verdict'), t('status_' + cells.status[at])));
+    const status = cells.status[at];
+    if (status) lines.push(...line(t(status === EDGE ? 'doubt' : 'no_verdict'), t('status_' + status)));
     const {service} = state.layer;
     if (pinned) return lines;
     if (service >= 0) {

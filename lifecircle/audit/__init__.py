@@ -1,0 +1,1 @@
+"""Whether data and results can be trusted."""

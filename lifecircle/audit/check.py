@@ -1,0 +1,449 @@
+"""What the data is like before anything is computed with it: distances, holes, doubts and what is missing."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from lifecircle.assess.edge import islands
+from lifecircle.assess.wording import people_text, share_text
+from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
+from lifecircle.model.facilities import Facilities
+from lifecircle.model.network import Network, walkable
+from lifecircle.publish.files import SCHEMA, tidy_numbers
+from lifecircle.publish.report import About
+from lifecircle.standards import Standard
+
+Rows = list[tuple[str, ...]]
+
+BINS_M = (0, 10, 25, 50, 100, 200, 300, 500)
+"""Lower limits of the classes of snap distances, m."""
+
+FEW = 0.1
+"""A category with fewer facilities per head than this share of what is usual is likely not mapped."""
+
+LOOSE = 0.5
+"""Share of people who live where neither a building nor residential land is mapped, above which it is said."""
+
+MISLAID = 0.75
+"""Moved data that lies at less than this share of the distance given: likely the datum is another.
+
+As given, four regions were 5 to 149 % nearer to their streets than under any shift; shifted by 515 m on purpose, their
+people and buildings came to 9 to 71 % of that distance under the shift back.
+"""
+
+_SHIFTS_M = range(300, 701, 100)  # GCJ-02 lies 300 to 700 m off WGS84 over China
+_DIRECTIONS = 24
+_SAMPLE = 300
+_POST_M = 25.0  # spacing of the points that stand for streets
+_FAR_M = 500.0  # what is farther counts as this far: no shift of a few hundred metres mends it
+_WORST = 10
+_TAGS = 40
+_WITH_SIDEWALKS = frozenset({"trunk", "primary", "secondary", "tertiary", "unclassified", "residential"})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Check:
+    """Report on the data of a study, made before any search.
+
+    Attributes
+    ----------
+    findings : dict
+        What ``check.json`` holds; the same data gives the same findings.
+    """
+
+    findings: dict[str, Any]
+
+    @classmethod
+    def of(
+        cls, standard: Standard, network: Network, facilities: Facilities, cells: Cells, ways: pd.DataFrame,
+        features: pd.DataFrame, about: About,
+    ) -> "Check":  # fmt: skip
+        """Look through the data.
+
+        Parameters
+        ----------
+        ways : ``way_id``, ``tags``
+        features : ``osm_type``, ``osm_id``, ``tags``, ``geometry`` (lon/lat)
+        """
+        posts = cKDTree(shapely.get_coordinates(shapely.segmentize(network.lines(), _POST_M)))
+        found: dict[str, Any] = {
+            "schema": SCHEMA,
+            "name": about.name,
+            "title": about.title,
+            "notice": about.notice or None,
+            "attribution": list(about.attribution),
+            "data_date": about.data_date or None,
+            "standard": standard.name,
+            "cells": len(cells),
+            "people": _people(cells, np.ones(len(cells), dtype=bool)),
+            "snapping": _snapping(cells, about.snap_limit_m),
+            "components": _components(network, cells, facilities),
+            "facilities": _facilities(standard, facilities, cells),
+            "tags": _tags_that_decided(ways),
+            "network": _network(network, ways),
+            "fabric": _fabric(cells, features),
+            "datum": {
+                "people": None if cells.people is None else _shift(posts, _centres(cells), cells.people),
+                "buildings": _shift(posts, *_buildings(features, network)),
+            },
+        }
+        found["warnings"] = _warnings(found)
+        return cls(found)
+
+    @property
+    def line(self) -> str:
+        """The findings in one line."""
+        found = self.findings
+        number = len(found["warnings"])
+        many = "no warnings" if not number else "1 warning" if number == 1 else f"{number} warnings"
+        joined = found["snapping"]["median_m"]
+        near = "no cell joins a path" if joined is None else f"half the cells within {joined:.0f} m of a path"
+        return (
+            f"check: {found['network']['street_km']:,.0f} km of ways in {found['components']['total']:,} parts, "
+            f"{found['cells']:,} cells, {near}; {many}"
+        )
+
+    def tables(self) -> list[tuple[str, tuple[str, ...], Rows]]:
+        """Titles, headings and rows, as people read them."""
+        found = self.findings
+        snap, network = found["snapping"], found["network"]
+        bins: Rows = [
+            (
+                f"{b['from_m']}–{b['to_m']} m" if b["to_m"] else f"over {b['from_m']} m",
+                f"{b['cells']:,}",
+                people_text(b["people"]),
+            )
+            for b in snap["bins"]
+        ]
+        bins += [
+            (name, f"{snap[name]['cells']:,}", people_text(snap[name]["people"]))
+            for name in ("unsnapped", "outside_data")
+        ]
+        worst: Rows = [
+            (
+                cell["cell_id"],
+                f"{cell['lon']:.5f}, {cell['lat']:.5f}",
+                f"{cell['leg_m']:.0f} m",
+                people_text(cell["people"]),
+            )
+            for cell in snap["worst"]
+        ]
+        parts: Rows = [
+            (
+                f"{i['lon']:.4f}, {i['lat']:.4f}",
+                f"{i['street_km']:.2f}",
+                people_text(i["people"]),
+                f"{i['facilities']:,}",
+            )
+            for i in found["components"]["islands"][:_WORST]
+        ]
+        services: Rows = [
+            (
+                key, f"{row['facilities']:,}", f"{row['inside']:,}", f"{row['merged']:,}",
+                f"{row['entrances']['assumed']:,}", f"{row['unjoined']:,}",
+                "unknown" if row["per_10000"] is None else f"{row['per_10000']:.1f}",
+                "" if row["usual_per_10000"] is None else f"{row['usual_per_10000']:g}",
+            )
+            for key, row in found["facilities"].items()
+        ]  # fmt: skip
+        tags: Rows = [(_plain(row["decided_by"]), f"{row['kept']:,}", f"{row['dropped']:,}") for row in found["tags"]]
+        kinds: Rows = [(_plain(kind), f"{km:,.1f}") for kind, km in network["km"].items()]
+        return [
+            ("From a cell's centre to the nearest path", ("distance", "cells", "people"), bins),
+            ("Farthest from a path", ("cell", "lon, lat", "distance", "people"), worst),
+            ("Parts of the network cut off from the largest", ("where", "km", "people", "facilities"), parts),
+            (
+                "Facilities",
+                ("service", "found", "inside", "merged", "entrances assumed", "no path near", "per 10,000", "usual"),
+                services,
+            ),
+            ("Tags that decided whether a way is walked", ("tag", "kept", "dropped"), tags),
+            ("Walked ways by class", ("class", "km"), kinds),
+            ("Streets, homes and datum", ("what", "how much"), self._rest()),
+        ]
+
+    def _rest(self) -> Rows:
+        network, fabric, datum = (self.findings[key] for key in ("network", "fabric", "datum"))
+        silent = share_text(network["streets_without_sidewalk_information_km"], network["streets_km"])
+        rows: Rows = [("streets without sidewalk information", silent if network["streets_km"] else "no streets")]
+        loose = fabric["people_without_fabric"]
+        if loose is not None:
+            empty = f"{fabric['residential_without_people_m2'] / 1e6:.2f} of {fabric['residential_m2'] / 1e6:.2f} km²"
+            rows.append(("people without building or residential land", people_text(loose["people"])))
+            rows.append(("residential land without people", empty))
+        for what, row in datum.items():
+            if row is not None:
+                best = f"{row['mean_m']:g} m; {row['best_shift']['mean_m']:g} m under the best shift"
+                rows.append((f"{what} to the nearest way, mean", best))
+        return rows
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<li>{escape(warning['text'])}</li>" for warning in self.findings["warnings"])
+        return f"<p>{escape(self.line)}</p><ul>{rows}</ul>"
+
+
+def _plain(text: str) -> str:
+    """Text of the data for a terminal: without characters that could act on it, and not endless."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:80]
+
+
+def _people(cells: Cells, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> float | int | None:
+    return None if cells.people is None else tidy_numbers(int(cells.people[chosen].sum()) / PEOPLE)
+
+
+def _amount(cells: Cells, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"cells": int(chosen.sum()), "people": _people(cells, chosen)}
+
+
+def _centres(cells: Cells) -> NDArray[np.float64]:
+    return np.asarray(shapely.get_coordinates(shapely.centroid(cells.polygons())))
+
+
+def _snapping(cells: Cells, limit_m: float) -> dict[str, Any]:
+    main = cells.joins.rank == 0
+    leg = np.full(len(cells), np.nan)
+    leg[cells.joins.place[main]] = cells.joins.leg_m[main]
+    joined = np.isfinite(leg)
+    ends = [*BINS_M[1:], None]
+    bins = [
+        {"from_m": low, "to_m": high} | _amount(cells, (leg >= low) & (leg < (np.inf if high is None else high)))
+        for low, high in zip(BINS_M, ends, strict=True)
+    ]
+    far = np.lexsort((np.arange(len(cells)), -np.nan_to_num(leg, nan=-1.0)))[: min(_WORST, int(joined.sum()))]
+    lon, lat = cells.region.to_lonlat.transform(*_centres(cells)[far].T)
+    ids = cells.cell_id
+    return {
+        "limit_m": tidy_numbers(limit_m),
+        "median_m": round(float(np.median(leg[joined])), 1) if joined.any() else None,
+        "bins": bins,
+        "unsnapped": _amount(cells, cells.status == STATUS.index("unsnapped")),
+        "outside_data": _amount(cells, cells.status == STATUS.index("outside_data")),
+        "worst": [
+            {
+                "cell_id": ids[ix], "lon": round(float(x), 6), "lat": round(float(y), 6),
+                "leg_m": round(float(leg[ix]), 1), "people": _people(cells, np.array([ix])),
+            }
+            for ix, x, y in zip(far.tolist(), lon, lat, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _components(network: Network, cells: Cells, facilities: Facilities) -> dict[str, Any]:
+    found = islands(network, cells, facilities)
+    bare = [island for island in found if not island.used]
+    return {
+        "total": len(found) + 1,
+        "islands": [asdict(island) | {"people": tidy_numbers(island.people)} for island in found if island.used],
+        "without_people_or_facilities": {
+            "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)
+        },
+    }  # fmt: skip
+
+
+def _facilities(standard: Standard, facilities: Facilities, cells: Cells) -> dict[str, Any]:
+    outside = facilities.outside
+    kind = np.where(facilities.join_kind == "nearest", facilities.join_evidence, facilities.join_kind)
+    people = None if cells.people is None else int(cells.people.sum()) / PEOPLE
+    joined = np.zeros(len(facilities), dtype=bool)
+    joined[facilities.joins.place] = True
+    found = {}
+    for ix, (key, service) in enumerate(standard.services.items()):
+        mine = np.array([ix in served for served in facilities.services], dtype=bool)
+        doors = Counter(kind[mine[facilities.joins.place]].tolist())
+        inside = int((mine & ~outside).sum())
+        found[key] = {
+            "facilities": int(mine.sum()),
+            "inside": inside,
+            "merged": int(facilities.merged[mine].sum()),
+            "unjoined": int((mine & ~joined).sum()),
+            "entrances": {name: doors[name] for name in ("mapped", "crossing", "point", "assumed")},
+            "per_10000": None if not people else round(inside / people * 10_000, 3),
+            "usual_per_10000": tidy_numbers(service.usual.per_10000) if service.usual else None,
+            "usual_source": service.usual.source if service.usual else None,
+        }
+    return found
+
+
+class _Asked(dict[str, str]):
+    """Tags that remember which keys were asked for."""
+
+    def __init__(self, tags: dict[str, str]) -> None:
+        super().__init__(tags)
+        self.keys_asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.keys_asked.add(key)
+        return super().get(key, default)
+
+    def __getitem__(self, key: str) -> str:
+        self.keys_asked.add(key)
+        return super().__getitem__(key)
+
+
+def decided_by(tags: dict[str, str]) -> tuple[str, bool]:
+    """Say which tag decided whether a way may be walked, and whether it may.
+
+    The tag without which the answer would be the other one; else the one that alone gives the answer that the class
+    of the way does not; else the class.
+
+    Examples
+    --------
+    >>> decided_by({"highway": "residential", "lit": "yes"})
+    ('highway=residential', True)
+    >>> decided_by({"highway": "service", "access": "no", "foot": "yes"})
+    ('foot=yes', True)
+    >>> decided_by({"highway": "track", "access": "no", "foot": "no"})
+    ('access=no', False)
+    """
+    asked = _Asked(tags)
+    walkable(asked)
+    keys = {"highway", *asked.keys_asked} | {key for key in ("foot", "access") if key in tags}
+    tags = {key: tags[key] for key in sorted(keys) if key in tags}
+    verdict = walkable(tags)
+    others = [key for key in tags if key != "highway"]
+    bare = {"highway": tags.get("highway", "")}
+    turning = [key for key in others if walkable({k: v for k, v in tags.items() if k != key}) != verdict]
+    if not turning and walkable(bare) != verdict:
+        turning = [key for key in others if walkable(bare | {key: tags[key]}) == verdict]
+    key = turning[0] if turning else "highway"
+    return f"{key}={tags.get(key, '')}", verdict
+
+
+def _tags_that_decided(ways: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many ways each tag kept or dropped, the most first; rare ones together."""
+    count: Counter[tuple[str, bool]] = Counter()
+    # Ways that agree on every key the rules asked so far are treated alike: only the first of them is looked at.
+    keys = ["access", "foot", "highway"]
+    alike: dict[tuple[str | None, ...], tuple[str, bool]] = {}
+    for tags in ways["tags"]:
+        said = tuple(map(tags.get, keys))
+        if said not in alike:
+            asked = _Asked(tags)
+            walkable(asked)
+            if new := sorted(asked.keys_asked - set(keys)):
+                keys += new
+                alike.clear()
+                said = tuple(map(tags.get, keys))
+            alike[said] = decided_by(tags)
+        count[alike[said]] += 1
+    names = {name for name, _ in count}
+    rows: list[dict[str, Any]] = [
+        {"decided_by": n, "kept": count[n, True], "dropped": count[n, False]} for n in sorted(names)
+    ]
+    rows.sort(key=lambda row: -row["kept"] - row["dropped"])
+    rest = rows[_TAGS:]
+    if rest:
+        rows = [
+            *rows[:_TAGS],
+            {"decided_by": "others", "kept": sum(r["kept"] for r in rest), "dropped": sum(r["dropped"] for r in rest)},
+        ]
+    return rows
+
+
+def _network(network: Network, ways: pd.DataFrame) -> dict[str, Any]:
+    kinds = network.kind.astype(str)
+    names, kind = np.unique(kinds, return_inverse=True)
+    km = np.bincount(kind, weights=network.length_m) / 1000
+    told = [
+        any(key == "sidewalk" or key.startswith("sidewalk:") for key in tags) for tags in ways["tags"].tolist()
+    ]  # fmt: skip
+    street = np.isin(kinds, sorted(_WITH_SIDEWALKS))
+    known = np.isin(network.edge_way, ways["way_id"].to_numpy()[np.array(told, dtype=bool)])
+    street_m, silent_m = network.length_m[street].sum(), network.length_m[street & ~known].sum()
+    return {
+        "nodes": network.n_nodes,
+        "edges": network.n_edges,
+        "street_km": round(float(network.length_m.sum()) / 1000, 3),
+        "km": {names[ix]: round(float(km[ix]), 3) for ix in np.argsort(-km, kind="stable").tolist()},
+        "streets_km": round(float(street_m) / 1000, 3),
+        "streets_without_sidewalk_information_km": round(float(silent_m) / 1000, 3),
+        "without_sidewalk_information": round(float(silent_m / street_m), 6) if street_m else None,
+    }
+
+
+def _fabric(cells: Cells, features: pd.DataFrame) -> dict[str, Any]:
+    """People where nothing to live in is mapped, and residential land where nobody lives by the raster."""
+    if cells.people is None:
+        return {"people_without_fabric": None, "residential_m2": None, "residential_without_people_m2": None}
+    region = cells.region
+    land = shapely.union_all(residential_land(features, region))
+    inside = shapely.intersection(land, region.project(shapely.segmentize(region.boundary, 0.01)))
+    empty = shapely.difference(inside, shapely.coverage_union_all(cells.polygons()))
+    return {
+        "people_without_fabric": _amount(cells, (cells.buildings == 0) & (cells.residential_m2 == 0)),
+        "residential_m2": round(shapely.area(inside)),
+        "residential_without_people_m2": round(shapely.area(empty)),
+    }
+
+
+def _buildings(features: pd.DataFrame, network: Network) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    tags, kinds = features["tags"].tolist(), features["osm_type"].tolist()
+    chosen = [ix for ix, said in enumerate(tags) if kinds[ix] != "n" and said.get("building", "no") != "no"]
+    chosen = chosen[:: max(1, -(-len(chosen) // _SAMPLE))]
+    shapes = features["geometry"].to_numpy(dtype=object)[chosen]
+    xy = shapely.get_coordinates(shapely.centroid(network.region.project(shapes)))
+    return np.asarray(xy), np.ones(len(xy), dtype=np.int64)
+
+
+def _shift(posts: Any, xy: NDArray[np.float64], weight: NDArray[np.int64]) -> dict[str, Any] | None:
+    """Mean distance to the nearest way as given, and under the shift of 300 to 700 m that makes it least."""
+    if len(xy) == 0:
+        return None
+    step = max(1, -(-len(xy) // _SAMPLE))
+    xy, weight = xy[::step], weight[::step]
+    angle = np.arange(_DIRECTIONS) * (2 * np.pi / _DIRECTIONS)
+    rings = [np.column_stack([np.cos(angle), np.sin(angle)]) * far for far in _SHIFTS_M]
+    shifts = np.round(np.concatenate([np.zeros((1, 2)), *rings]))
+    far_m, _ = posts.query((xy[None] + shifts[:, None]).reshape(-1, 2), distance_upper_bound=_FAR_M)
+    mean = np.average(np.minimum(far_m, _FAR_M).reshape(len(shifts), -1), axis=1, weights=weight)
+    best = 1 + int(np.argmin(mean[1:]))
+    return {
+        "sampled": len(xy),
+        "mean_m": round(float(mean[0]), 1),
+        "best_shift": {
+            "east_m": int(shifts[best, 0]), "north_m": int(shifts[best, 1]), "mean_m": round(float(mean[best]), 1)
+        },
+    }  # fmt: skip
+
+
+def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Say what is likely wrong with the data; each is a hint with its evidence, none a verdict."""
+    said: list[tuple[str, str]] = []
+    for key, row in found["facilities"].items():
+        per_head, usual = row["per_10000"], row["usual_per_10000"]
+        if not row["facilities"]:
+            said.append(("category_empty", f"the data holds no facility for {key}: a run needs one, or leave it out"))
+        elif not row["inside"]:
+            said.append(("category_empty_inside", f"no facility for {key} lies inside the boundary"))
+        elif per_head is not None and usual and per_head < FEW * usual:
+            text = f"{per_head:g} facilities for {key} per 10,000 people, usual are {usual:g} ({row['usual_source']})"
+            said.append(("category_few", f"{text}: likely not all are mapped"))
+    snap = found["snapping"]
+    for name, text in (
+        ("unsnapped", f"lie farther than {snap['limit_m']:g} m from every path"),
+        ("outside_data", "lie outside the data"),
+    ):
+        if snap[name]["cells"]:
+            who = "" if snap[name]["people"] is None else f" with {people_text(snap[name]['people'])} people"
+            said.append((name, f"{snap[name]['cells']:,} cells{who} {text}: they cannot be judged"))
+    loose = found["fabric"]["people_without_fabric"]
+    if loose and found["people"] and loose["people"] > LOOSE * found["people"]:
+        share = share_text(loose["people"], found["people"])
+        said.append(("fabric", f"{share} of people live where neither a building nor residential land is mapped"))
+    for what, row in found["datum"].items():
+        if row and row["best_shift"]["mean_m"] < MISLAID * row["mean_m"]:
+            best = row["best_shift"]
+            text = (
+                f"moved {best['east_m']} m east and {best['north_m']} m north the {what} would lie "
+                f"{best['mean_m']:g} m from a way on average, not {row['mean_m']:g} m: "
+                "is their datum GCJ-02, or another than the streets'?"
+            )
+            said.append(("datum", text))
+    return [{"code": code, "text": text} for code, text in said]
