@@ -26,7 +26,7 @@ from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
-from lifecircle.model.network import Network
+from lifecircle.model.network import Network, is_aloft
 from lifecircle.model.snapping import Snapper, price
 from lifecircle.profiles import TICKS, Profile, check_keys, check_toml, load_preset
 from lifecircle.publish import files, report
@@ -534,7 +534,7 @@ def isochrone_of(
     with clock.stage("network"):
         network = Network.from_osm(data.ways, data.way_nodes, region)
         height = _heights(keys.elevation, network, clip)
-        snapper = Snapper(network, limit_m=keys.snap_limit_m)
+        snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     with clock.stage("compile"):
         compile_kernels()
     with clock.stage("search"):
@@ -545,7 +545,7 @@ def isochrone_of(
 
 
 def _barriers(data: osm.OsmData, region: Region) -> NDArray[np.object_]:
-    """Water and railways on the ground, metre CRS."""
+    """Water, railways and motorways on the ground, metre CRS: what nobody crosses to reach a path."""
     lines = [
         shape
         for tags, shape in zip(data.lines["tags"], data.lines["geometry"], strict=True)
@@ -553,7 +553,14 @@ def _barriers(data: osm.OsmData, region: Region) -> NDArray[np.object_]:
         and tags.get("bridge", "no") == "no"
         and (tags.get("waterway") in {"river", "canal", "stream", "drain", "ditch"} or tags.get("railway") == "rail")
     ]
-    return np.asarray(region.project(np.array([*_water(data), *lines], dtype=object)), dtype=object)
+    road = np.array([t["highway"] in {"motorway", "motorway_link"} and not is_aloft(t) for t in data.ways["tags"]])
+    nodes = data.way_nodes[road.astype(bool)[data.way_nodes["way_ix"]] & data.way_nodes["inside"]]
+    roads = [
+        shapely.LineString(part)
+        for _, way in nodes.groupby("way_ix")
+        if len(part := way[["lon", "lat"]].to_numpy()) > 1
+    ]
+    return np.asarray(region.project(np.array([*_water(data), *lines, *roads], dtype=object)), dtype=object)
 
 
 def _heights(

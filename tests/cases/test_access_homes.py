@@ -215,14 +215,12 @@ def test_a_culvert_parts_nobody(tmp_path):
     assert got["h"] == pytest.approx(40 + 30 + 20, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="an isochrone is joined to the streets without regard to the water")
 def test_an_isochrone_does_not_start_across_the_water(tmp_path):
     """graphhopper#2181, openrouteservice-app#353."""
     study = banks(waterway="canal").study(tmp_path, "school")
     assert isochrone_of(study, *lonlat(220, -60), profile="metres", limits=[100]).leg_m == pytest.approx(60, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="motorways are no barrier to a join yet")
 def test_a_home_does_not_start_across_a_motorway(tmp_path):
     got = banks(highway="motorway").walks(tmp_path)
     assert got["h"] == pytest.approx(60 + 220 + 100 + 40 + 20, abs=METRES)
@@ -322,7 +320,6 @@ def test_nobody_walks_through_a_hard_border(tmp_path):
     assert not np.isfinite(study.run().coverage.ticks[0, 0])
 
 
-@pytest.mark.xfail(strict=True, reason="a cell whose reach meets the end of the data is not marked yet")
 def test_a_walk_that_meets_the_end_of_the_data_is_marked(tmp_path):
     """GHSCI#168, ra2ce#138: what lies beyond the extract is unknown."""
     got = ladder().run(tmp_path)
