@@ -95,6 +95,7 @@ class Snapper:
         self._scrap = network.part_length_m() < SCRAP_M
         self._rest = np.flatnonzero(~self._scrap)
         self._barriers = shapely.STRtree(barriers if barriers is not None else [])
+        shapely.prepare(self._barriers.geometries)
 
     @cached_property
     def _level_tree(self) -> shapely.STRtree:
@@ -161,7 +162,12 @@ class Snapper:
         ends = np.stack([shapely.get_coordinates(start), shapely.get_coordinates(end)], axis=1)
         cut = np.zeros(len(edge), dtype=bool)
         if len(edge):
-            cut[self._barriers.query(shapely.linestrings(ends), predicate="crosses")[0]] = True
+            legs = shapely.linestrings(ends)
+            # Few meet a barrier, and a sea has many corners: prepared, it says fast which do.
+            leg, barrier = self._barriers.query(legs)
+            meets = shapely.intersects(self._barriers.geometries[barrier], legs[leg])
+            leg, barrier = leg[meets], barrier[meets]
+            cut[leg[shapely.crosses(legs[leg], self._barriers.geometries[barrier])]] = True
         return cut
 
     def _this_side(
