@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WGS84 = pyproj.CRS.from_epsg(4326)
 GEOD = pyproj.Geod(ellps="WGS84")
 _TRUE_SCALE = 0.005
+_FINE_DEG = 0.01  # a kilometre at most: such a piece of a parallel bends by 2 cm or less up to latitude 60
 _PARTITION_TOLERANCE = 1e-6
 """Share of the smaller zone two zones may overlap by: neighbours drawn from rounded coordinates do, a little."""
 
@@ -191,6 +192,10 @@ class Region:
     def to_lonlat(self) -> pyproj.Transformer:
         """Transformer from the region's CRS to lon/lat, x before y."""
         return pyproj.Transformer.from_crs(self.crs, WGS84, always_xy=True)
+
+    def project_outline(self, shape: Any) -> Any:
+        """Project an outline, lon/lat to metres, with corners between its own: straight in degrees is a curve."""
+        return self.project(shapely.segmentize(shape, _FINE_DEG))
 
     def project(self, geometry: Any) -> Any:
         """Bring lon/lat geometries (one, or an array of them) into the region's CRS."""

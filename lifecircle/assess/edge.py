@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from lifecircle.assess.coverage import Coverage
 
 _ROUND = 1.01  # a drawn circle is a polygon a little inside it
-_TOUCH_M = 1.0
-_FINE_DEG = 0.01
+_TOUCH_M = 1.0  # what is left of a circle within this of the box's side reaches it: projecting moves sides by less
 
 
 def at_edge(
@@ -52,12 +51,9 @@ def at_edge(
 def _cut_off(cells: Cells, chosen: NDArray[np.int64], far_m: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Say which cells hard barriers keep from the box's sides, (n_chosen,) bool."""
     region = cells.region
-
-    def project(shape: object) -> object:
-        return region.project(shapely.segmentize(shape, _FINE_DEG))
-
-    box = project(shapely.box(*cells.extent))
-    free = shapely.difference(box, shapely.union_all([project(shape) for shape in region.hard_barriers]))
+    box = region.project_outline(shapely.box(*cells.extent))
+    barred = shapely.union_all([region.project_outline(shape) for shape in region.hard_barriers])
+    free = shapely.difference(box, barred)
     centre = shapely.centroid(shapely.polygons(cells.corners[chosen]))
     around = shapely.intersection(shapely.buffer(centre, far_m * _ROUND), free)
     part, owner = shapely.get_parts(around, return_index=True)

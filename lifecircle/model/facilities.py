@@ -28,7 +28,6 @@ SAME_NAME_M = 75.0
 ADJOINING_M = 30.0
 """A street whose line is this near to the outline of a ground adjoins it: half a wide road, its sidewalk and verge."""
 
-_FINE_DEG = 0.01  # a straight side of the boundary in degrees is not straight in metres
 _NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
 _GATES = frozenset({"gate", "entrance", "lift_gate"})
 _EXITS = frozenset({"subway_entrance", "train_station_entrance"})
@@ -169,7 +168,7 @@ class Facilities:
     @property
     def outside(self) -> NDArray[np.bool_]:
         """Facilities that lie wholly outside the boundary, (n,) bool."""
-        boundary = self.region.project(shapely.segmentize(self.region.boundary, _FINE_DEG))
+        boundary = self.region.project_outline(self.region.boundary)
         shapely.prepare(boundary)
         return np.asarray(~shapely.intersects(boundary, self.shape), dtype=bool)
 

@@ -16,7 +16,7 @@ SCRAP_M = 2000.0
 
 BESIDE_M = 100.0
 """A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between;
-a place whose nearest path lies across water or a railway joins one on its own side, where that is no farther."""
+a place whose nearest path lies across a barrier (water, rail, motorway) joins one on its own side, if no farther."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,7 +155,7 @@ class Snapper:
         return place[first], line[first]
 
     def across(self, shapes: NDArray[np.object_], edge: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say which shapes lie across water or a railway from the nearest point of an edge, one edge a shape."""
+        """Say which shapes lie across a barrier from the nearest point of an edge, one edge a shape."""
         legs = shapely.shortest_line(shapes, self.lines[edge])
         # A promenade on the very bank is not beyond the water: the last hand's breadth does not count.
         start, end = shapely.get_point(legs, 0), shapely.line_interpolate_point(legs, -0.5)
@@ -173,7 +173,7 @@ class Snapper:
     def _this_side(
         self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64], usable: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """Give places whose edge lies across water or a railway the nearest on their own side within `BESIDE_M`.
+        """Give places whose edge lies across a barrier the nearest on their own side within `BESIDE_M`.
 
         Beyond that a missing culvert is likelier than a home that looks away from its street.
         """

@@ -309,7 +309,7 @@ def test_a_school_beyond_the_boundary_counts(tmp_path):
     assert coverage.ticks[0, 0] / 32 == pytest.approx(20 + 690 + 20, abs=1)
 
 
-@pytest.mark.xfail(strict=True, reason="the boundary cannot say yet that it is hard")
+@pytest.mark.xfail(strict=True, reason="a hard barrier stops the doubt about what lies beyond it, not walkers")
 def test_nobody_walks_through_a_hard_border(tmp_path):
     """GHSCI#610: the fence at Mexicali."""
     world = outside()

@@ -283,3 +283,13 @@ def test_what_numbers_do_not_hold_is_refused():
     assert walk(world).nearest_and_counts().ticks.shape == (0, 1)
     with pytest.raises(DataError, match="buffers"):
         walk(world, room=0)
+
+
+@pytest.mark.parametrize("how", [{}, {"largest": 1}, {"largest": 2, "room": 1}, {"most": 0}])
+@pytest.mark.parametrize("short", [0, 1])
+def test_an_entrance_at_the_very_cutoff_is_reached_wherever_it_hangs(how, short):
+    # Seen from node 0 of a chain, every node in turn lies just within the cutoff, or a tick beyond it.
+    edges = [(k, k + 1, 10.0, 320, 320) for k in range(9)]
+    for node in range(1, 9):
+        world = World(10, edges, [[(0, 0.0, 0.0)]], [((0,), [(node, 0.0, 0.0)])], 320 * node - short, [0])
+        assert walk(world, **how).nearest_and_counts().ticks.tolist() == [[math.inf if short else 320 * node]]
