@@ -165,12 +165,15 @@ def of_graph(graph: Graph, doors: NDArray[np.int64], service: NDArray[np.int64],
     edge_of[u], at_v[u] = np.arange(count), False
     region = Region.from_bbox((9.0, 45.0, 9.1, 45.1), name="seeded")
     network = Network(
-        node_id=np.arange(graph.n, dtype=np.int64), node_lon=graph.xy[:, 0], node_lat=graph.xy[:, 1], edge_u=u,
-        edge_v=v, edge_way=np.arange(count, dtype=np.int64), edge_first=np.zeros(count, dtype=np.int32),
-        length_m=cost / 10, kind=np.full(count, "footway", dtype=object), steps=np.zeros(count, dtype=bool),
-        private=np.zeros(count, dtype=bool), aloft=np.zeros(count, dtype=bool),
-        offsets=np.arange(count + 1, dtype=np.int64) * 2, lon=np.zeros(2 * count), lat=np.zeros(2 * count),
-        component=np.zeros(graph.n, dtype=np.int32), region=region,
+        node_id=np.arange(graph.n, dtype=np.int64), node_lon=graph.xy[:, 0], node_lat=graph.xy[:, 1],
+        node_same=np.arange(graph.n, dtype=np.int32),
+        edge_id=np.array([f"{edge}:0" for edge in range(count)], dtype=object), edge_u=u, edge_v=v,
+        edge_way=np.arange(count, dtype=np.int64), edge_same=np.arange(count, dtype=np.int32), length_m=cost / 10,
+        kind=np.full(count, "footway", dtype=object), tags=np.array([{}] * count, dtype=object),
+        steps=np.zeros(count, dtype=bool), private=np.zeros(count, dtype=bool), aloft=np.zeros(count, dtype=bool),
+        one_way=np.zeros(count, dtype=np.int8), role=np.zeros(count, dtype=np.int8),
+        passage=np.zeros(count, dtype=bool), offsets=np.arange(count + 1, dtype=np.int64) * 2,
+        lon=np.zeros(2 * count), lat=np.zeros(2 * count), region=region,
     )  # fmt: skip
     homes, entrances = _at_nodes(np.arange(graph.n), edge_of, at_v, cost), _at_nodes(doors, edge_of, at_v, cost)
     n = len(doors)

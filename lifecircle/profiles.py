@@ -19,6 +19,7 @@ TICKS = 32
 
 _STEEPEST = 1.0  # 45 degrees: beyond it an elevation model is wrong, or the way is a ladder
 Status = Literal["verified", "secondary", "unverified"]
+Gates = Literal["open", "residents", "closed"]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -49,6 +50,47 @@ class Barred(BaseModel):
         return barred and not freed
 
 
+class Delay(BaseModel):
+    """A wait on the way: at nodes and on ways whose tags have one of the values of every key of ``match``.
+
+    A node's ``signals`` is ``yes`` where walkers wait for a light, its ``crossed`` the class of the greatest road
+    through it (``primary``, ...).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    match: dict[str, list[str]] = Field(min_length=1)
+    seconds: float = Field(ge=0, le=3600)
+    source: str = Field(min_length=1)
+    status: Status
+
+    def fits(self, tags: dict[str, str]) -> bool:
+        """Say whether one waits at a node, or on a way, with these tags."""
+        return all(tags.get(key) in values for key, values in self.match.items())
+
+
+def _tobler(grade: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.exp(-3.5 * (np.abs(grade + 0.05) - 0.05)))
+
+
+def _irmischer(grade: NDArray[np.float64]) -> NDArray[np.float64]:
+    def speed(percent: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(0.11 + np.exp(-((percent + 5.0) ** 2) / 1800.0))
+
+    return speed(100.0 * grade) / speed(np.zeros(1))
+
+
+def _rees(grade: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.75 / (0.75 + 0.09 * np.abs(grade) + 14.6 * grade**2))
+
+
+SLOPES = {"tobler": (_tobler, -0.05), "irmischer": (_irmischer, -0.05), "rees": (_rees, 0.0)}
+"""Curves of speed over grade, 1 on the flat, and the grade each is fastest at.
+
+``tobler``: Tobler (1993), v = 6 exp(-3.5 |S + 0.05|) km/h. ``irmischer``: Irmischer & Clarke (2018), on path,
+v = 0.11 + exp(-(100 S + 5)^2 / 1800) m/s. ``rees``: Rees (2004), v = 1 / (0.75 + 0.09 |S| + 14.6 S^2) m/s.
+"""
+
+
 class Profile(BaseModel):
     """Who walks. ``unit`` is ``s`` for a time cost and ``m`` for the distance rule, which needs no speed.
 
@@ -58,9 +100,16 @@ class Profile(BaseModel):
         Walking speed on the flat, metres a second.
     steps : bool
         Whether stairs may be used.
-    slope : {"none", "tobler"}
-        How grade changes the speed, where an elevation raster is given. ``tobler`` is Tobler (1993),
-        v = 6 exp(-3.5 |s + 0.05|) km/h, divided by its value on the flat.
+    steps_factor : Sourced or None
+        How many times as long a metre of stairs takes as one on the flat, whatever their slope; None is once.
+    slope : {"none", "tobler", "irmischer", "rees"}
+        How grade changes the speed, where an elevation raster is given: a curve of `SLOPES`, 1 on the flat.
+    gates : {"open", "residents", "closed"}
+        Private ways and gates. ``residents``: one walks out of one's own and into where one is going, and cuts through
+        nothing. ``open``: they are open to all. ``closed``: one walks out of one's own, and nobody is let in, so that
+        what stands there serves only those who live there.
+    delays : list of Delay
+        Waits; of several that fit the first counts.
     barred : list of Barred
         Ways that cannot be used, by their tags. Homes and entrances also join the nearest way that the preset
         ``wheelchair`` may use, so that every profile that bars no more than it has a join.
@@ -76,7 +125,10 @@ class Profile(BaseModel):
     unit: Literal["s", "m"]
     speed_mps: Sourced | None = None
     steps: bool = True
-    slope: Literal["none", "tobler"] = "none"
+    steps_factor: Sourced | None = None
+    slope: Literal["none", "tobler", "irmischer", "rees"] = "none"
+    gates: Gates = "residents"
+    delays: list[Delay] = []
     barred: list[Barred] = []
     min_width_m: Sourced | None = None
     note: str = ""
@@ -87,8 +139,10 @@ class Profile(BaseModel):
             raise ValueError("the name 'metres' belongs to the distance rule (unit 'm'), and to it alone")
         if self.unit == "s" and (self.speed_mps is None or not 0.1 <= self.speed_mps.value <= 10):  # noqa: PLR2004
             raise ValueError("a time profile needs speed_mps between 0.1 and 10 m/s")
-        if self.unit == "m" and (self.speed_mps is not None or self.slope != "none"):
-            raise ValueError("a distance profile (unit 'm') has neither speed nor slope")
+        if self.unit == "m" and (self.speed_mps or self.slope != "none" or self.steps_factor or self.delays):
+            raise ValueError("a distance profile (unit 'm') has neither speed nor slope, steps_factor or delays")
+        if self.steps_factor is not None and not 1 <= self.steps_factor.value <= 20:  # noqa: PLR2004
+            raise ValueError("steps_factor says how many times as long stairs take: between 1 and 20")
         return self
 
     @classmethod
@@ -107,6 +161,15 @@ class Profile(BaseModel):
         """Keys of the tags that may bar a way."""
         return {"width"} | {key for rule in self.barred for key in rule.match}
 
+    @property
+    def delaying_keys(self) -> set[str]:
+        """Keys of the tags that may mean a wait."""
+        return {key for rule in self.delays for key in rule.match}
+
+    def pause_s(self, tags: dict[str, str]) -> float:
+        """Seconds one waits at a node, or on a way, with these tags."""
+        return next((rule.seconds for rule in self.delays if rule.fits(tags)), 0.0)
+
     def bars(self, tags: dict[str, str]) -> bool:
         """Say whether a way with these tags cannot be used, stairs apart."""
         if self.min_width_m is not None and "width" in tags:
@@ -118,8 +181,11 @@ class Profile(BaseModel):
     def _repr_html_(self) -> str:
         speed = f"{self.level_speed:g} m/s" if self.speed_mps else "metres"
         source = self.speed_mps.source if self.speed_mps else ""
-        row = (self.name, f"{self.title} · {self.title_zh}", speed, "yes" if self.steps else "no", self.slope, source)
-        return html_table(("profile", "title", "speed", "steps", "slope", "source"), [row])
+        row = (
+            self.name, f"{self.title} · {self.title_zh}", speed, "yes" if self.steps else "no", self.slope, self.gates,
+            source,
+        )  # fmt: skip
+        return html_table(("profile", "title", "speed", "steps", "slope", "gates", "source"), [row])
 
     @property
     def level_speed(self) -> float:
@@ -131,10 +197,15 @@ class Profile(BaseModel):
         """Greatest units of length a unit of cost can buy: m/s for a time profile, 1 for metres."""
         if self.speed_mps is None:
             return 1.0
-        # Tobler's curve peaks at a grade of -5 %.
-        return self.speed_mps.value * (float(np.exp(3.5 * 0.05)) if self.slope == "tobler" else 1.0)
+        if self.slope == "none":
+            return self.speed_mps.value
+        curve, fastest = SLOPES[self.slope]
+        return self.speed_mps.value * float(curve(np.array([fastest]))[0])
 
-    def ticks(self, length_m: NDArray[np.float64], grade: NDArray[np.float64] | None = None) -> NDArray[np.int32]:
+    def ticks(
+        self, length_m: NDArray[np.float64], grade: NDArray[np.float64] | None = None, *,
+        stairs: NDArray[np.bool_] | None = None, pause_s: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.int32]:  # fmt: skip
         """Cost of walking each length, rounded once, half up.
 
         Parameters
@@ -142,6 +213,10 @@ class Profile(BaseModel):
         length_m : (n,) float64, m
         grade : (n,) float64 or None
             Rise over run in the direction walked; None or NaN is level.
+        stairs : (n,) bool or None
+            Where ``steps_factor`` counts, and grade does not.
+        pause_s : (n,) float64 or None
+            Seconds waited besides; a distance knows none.
 
         Returns
         -------
@@ -150,10 +225,15 @@ class Profile(BaseModel):
         cost = np.asarray(length_m, dtype=np.float64)
         if self.speed_mps is not None:
             speed: float | NDArray[np.float64] = self.speed_mps.value
-            if self.slope == "tobler" and grade is not None:
+            if self.slope != "none" and grade is not None:
                 level = np.clip(np.nan_to_num(grade, nan=0.0), -_STEEPEST, _STEEPEST)
-                speed = speed * np.exp(-3.5 * (np.abs(level + 0.05) - 0.05))
+                factor = SLOPES[self.slope][0](level)
+                speed = speed * (factor if stairs is None else np.where(stairs, 1.0, factor))
             cost = cost / speed
+            if stairs is not None and self.steps_factor is not None:
+                cost = np.where(stairs, cost * self.steps_factor.value, cost)
+            if pause_s is not None:
+                cost = cost + pause_s
         return np.floor(cost * TICKS + 0.5).astype(np.int32)
 
 

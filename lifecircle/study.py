@@ -26,8 +26,10 @@ from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
-from lifecircle.model.network import Network, is_aloft
+from lifecircle.model.gates import smoothed
+from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
+from lifecircle.model.ways import is_aloft
 from lifecircle.profiles import TICKS, Profile, check_keys, check_toml, load_preset
 from lifecircle.publish import files, report
 from lifecircle.publish.report import About
@@ -461,7 +463,7 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
     with clock.stage("network"):
-        network = Network.from_osm(data.ways, data.way_nodes, region)
+        network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
         height = _heights(keys.elevation, network, clip)
         snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
@@ -532,7 +534,7 @@ def isochrone_of(
     with clock.stage("read"):
         data = osm.read_osm(keys.osm, clip)
     with clock.stage("network"):
-        network = Network.from_osm(data.ways, data.way_nodes, region)
+        network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
         height = _heights(keys.elevation, network, clip)
         snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
     with clock.stage("compile"):
@@ -572,7 +574,7 @@ def _heights(
     height = rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
     if np.isnan(height).all():
         raise DataError(f"the elevation raster {path} knows no height of any street; take one that covers the region")
-    return height
+    return smoothed(network, height)
 
 
 def _water(data: osm.OsmData) -> list[Any]:

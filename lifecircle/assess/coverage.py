@@ -248,8 +248,7 @@ class Coverage:
             return nullable(full, full < 0)
 
         ids = np.full(len(rows), None, dtype=object)
-        pairs = zip(network.edge_way[edge].tolist(), network.edge_first[edge].tolist(), strict=True)
-        ids[rows] = [f"{way}:{first}" for way, first in pairs]
+        ids[rows] = network.edge_id[edge]
         offset = np.full(len(rows), np.nan)
         offset[rows] = homes.offset_m[joins]
         return {

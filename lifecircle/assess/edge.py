@@ -143,8 +143,9 @@ def islands(network: Network, cells: Cells, facilities: Facilities) -> list[Isla
     """Every part of the network cut off from the largest: those with most people first, then by street length."""
     n = int(network.component.max()) + 1
     part = network.component[network.edge_u]
-    street_m = np.bincount(part, weights=network.length_m, minlength=n)
-    nodes = np.bincount(network.component, minlength=n)
+    street_m = np.bincount(part, weights=np.where(network.own, network.length_m, 0.0), minlength=n)
+    single = network.node_same == np.arange(network.n_nodes)
+    nodes = np.bincount(network.component[single], minlength=n)
     first = np.full(n, network.n_nodes, dtype=np.int64)
     np.minimum.at(first, network.component, np.arange(network.n_nodes))  # node ids ascend
     joins = cells.joins

@@ -126,7 +126,8 @@ def _causes(
     rule = coverage.standard.services[key]
     limit = rule.threshold.value
     profile, lane = coverage.profiles[rule.profile], coverage.lanes[rule.profile]
-    level = np.array_equal(lane.ticks_uv, lane.ticks_vu)
+    uv, vu = lane.ticks_uv, lane.ticks_vu
+    level = bool(((uv == vu) | (uv < 0) | (vu < 0)).all())
     crow_m = limit * (profile.level_speed if level else profile.top_speed)
     facilities = coverage.facilities
     giving = np.flatnonzero([service in given for given in facilities.services])

@@ -15,7 +15,8 @@ from lifecircle.assess.edge import islands
 from lifecircle.assess.wording import people_text, share_text
 from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
 from lifecircle.model.facilities import Facilities
-from lifecircle.model.network import Network, walkable
+from lifecircle.model.network import Network
+from lifecircle.model.ways import walkable
 from lifecircle.publish.files import SCHEMA, tidy_numbers
 from lifecircle.publish.report import About
 from lifecircle.standards import Standard
@@ -72,7 +73,7 @@ class Check:
         ways : ``way_id``, ``tags``
         features : ``osm_type``, ``osm_id``, ``tags``, ``geometry`` (lon/lat)
         """
-        posts = cKDTree(shapely.get_coordinates(shapely.segmentize(network.lines(), _POST_M)))
+        posts = cKDTree(shapely.get_coordinates(shapely.segmentize(network.streets.lines(), _POST_M)))
         found: dict[str, Any] = {
             "schema": SCHEMA,
             "name": about.name,
@@ -87,7 +88,7 @@ class Check:
             "components": _components(network, cells, facilities),
             "facilities": _facilities(standard, facilities, cells),
             "tags": _tags_that_decided(ways),
-            "network": _network(network, ways),
+            "network": _network(network.streets, ways),
             "fabric": _fabric(cells, features),
             "datum": {
                 "people": None if cells.people is None else _shift(posts, _centres(cells), cells.people),
@@ -358,7 +359,7 @@ def _network(network: Network, ways: pd.DataFrame) -> dict[str, Any]:
     known = np.isin(network.edge_way, ways["way_id"].to_numpy()[np.array(told, dtype=bool)])
     street_m, silent_m = network.length_m[street].sum(), network.length_m[street & ~known].sum()
     return {
-        "nodes": network.n_nodes,
+        "nodes": network.n_places,
         "edges": network.n_edges,
         "street_km": round(float(network.length_m.sum()) / 1000, 3),
         "km": {names[ix]: round(float(km[ix]), 3) for ix in np.argsort(-km, kind="stable").tolist()},

@@ -86,13 +86,16 @@ class Snapper:
     def __init__(self, network: Network, *, limit_m: float, barriers: NDArray[np.object_] | None = None) -> None:
         self.network = network
         self.limit_m = limit_m
-        self.lines = network.lines()
+        # Nobody stands in a passage, and of a private way homes join the copy that leads out: the streets, each once,
+        # are the first edges.
+        n = int(network.own.sum())
+        self.lines = network.lines()[:n]
         shapely.prepare(self.lines)
         self.tree = shapely.STRtree(self.lines)
         # The preset that bars most: whatever a run's profiles bar less, they can use these joins.
-        self._wheels = network.walked_by(Profile.load("wheelchair"))
+        self._wheels = network.walked_by(Profile.load("wheelchair"))[:n]
         self._level = np.flatnonzero(self._wheels)
-        self._scrap = network.part_length_m() < SCRAP_M
+        self._scrap = network.part_length_m()[:n] < SCRAP_M
         self._rest = np.flatnonzero(~self._scrap)
         self._barriers = shapely.STRtree(barriers if barriers is not None else [])
         shapely.prepare(self._barriers.geometries)
@@ -128,6 +131,9 @@ class Snapper:
         beside = self._beside(shapes, place, edge)
         found_place = [place, stairs[nearby], beside[0]]
         found_edge = [edge, on_level, beside[1]]
+        apart = self._both_sides(shapes, np.concatenate(found_place), np.concatenate(found_edge))
+        found_place.append(apart[0])
+        found_edge.append(apart[1])
         place = np.concatenate(found_place)
         edge = np.concatenate(found_edge)
         level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
@@ -201,6 +207,50 @@ class Snapper:
         free = np.ones(len(found), dtype=bool)
         free[self._barriers.query(legs, predicate="intersects")[0]] = False
         return found[free], near[free]
+
+    def _both_sides(
+        self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Further joins of places that stand at a node taken apart, such as a gate: one to each way that ends there."""
+        network = self.network
+        nearest = shapely.line_locate_point(
+            self.lines[edge], shapely.get_point(shapely.shortest_line(self.lines[edge], shapes[place]), 0)
+        )
+        at_u, at_v = nearest <= 0, nearest >= shapely.length(self.lines[edge])
+        spot = np.where(at_u, network.edge_u[edge], np.where(at_v, network.edge_v[edge], -1))
+        several = (spot >= 0) & self._taken_apart[spot]
+        place, spot = place[several], network.node_same[spot[several]]
+        # Ways by the place they end at, as CSR.
+        ends = network.node_same[np.concatenate([network.edge_u[: len(self.lines)], network.edge_v[: len(self.lines)]])]
+        order = np.argsort(ends, kind="stable")
+        first, last = np.searchsorted(ends[order], spot, "left"), np.searchsorted(ends[order], spot, "right")
+        n = last - first
+        take = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
+        return np.repeat(place, n), order[take] % len(self.lines)
+
+    @cached_property
+    def _taken_apart(self) -> NDArray[np.bool_]:
+        """Nodes whose place other nodes stand for too, (n_nodes,) bool."""
+        same = self.network.node_same
+        return np.asarray(np.bincount(same, minlength=len(same))[same] > 1)
+
+    def doors(self, joins: Joins) -> tuple[Joins, NDArray[np.int64]]:
+        """Give joins of entrances on private ways a second one, on the copy that is arrived on.
+
+        Returns
+        -------
+        Joins, and for each the position in ``joins`` it was made of, (n_joins,) int64
+        """
+        twin = self.network.arriving[joins.edge]
+        private = np.flatnonzero(twin >= 0)
+        of = np.concatenate([np.arange(len(joins)), private])
+        order = np.argsort(of, kind="stable")
+        edge = np.concatenate([joins.edge, twin[private]])[order]
+        of = of[order]
+        place = joins.place[of]
+        rank = np.arange(len(place)) - np.searchsorted(place, place)
+        made = Joins(place, rank.astype(np.int32), edge.astype(np.int32), joins.offset_m[of], joins.leg_m[of])
+        return made, of
 
     def at(self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]) -> Joins:
         """Join given places to given edges, each at the nearest point.

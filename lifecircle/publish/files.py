@@ -26,6 +26,7 @@ from lifecircle.assess.edge import islands
 from lifecircle.assess.gaps import Gaps
 from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
+from lifecircle.model.network import ARRIVING
 from lifecircle.profiles import TICKS
 from lifecircle.publish.report import About
 
@@ -343,9 +344,9 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         return {"cells": int(chosen.sum()), "people": people}
 
     return {
-        "nodes": network.n_nodes,
-        "edges": network.n_edges,
-        "street_km": round(float(network.length_m.sum()) / 1000, 3),
+        "nodes": network.streets.n_places,
+        "edges": network.streets.n_edges,
+        "street_km": round(float(network.streets.length_m.sum()) / 1000, 3),
         "parts": int(network.component.max()) + 1,
         "cells": amount(np.ones(len(cells), dtype=bool)),
         "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
@@ -380,10 +381,15 @@ def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] 
     bare = [island for island in found if not island.used]
     return {
         "network": {
-            "nodes": network.n_nodes,
-            "edges": network.n_edges,
+            "nodes": network.streets.n_places,
+            "edges": network.streets.n_edges,
+            "nodes_of_graph": network.n_nodes,
+            "edges_of_graph": network.n_edges,
+            "private_edges": int(network.private[network.own].sum()),
+            "passages": int((network.passage & (network.role < ARRIVING)).sum()),
             "components": len(found) + 1,
-            "nodes_without_height": None if elevation is None else int(np.isnan(elevation).sum()),
+            "nodes_without_height": None if elevation is None
+            else int(np.isnan(elevation[network.node_same == np.arange(network.n_nodes)]).sum()),
             "islands": [asdict(island) for island in found if island.used],
             "islands_without_people_or_facilities": {
                 "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)

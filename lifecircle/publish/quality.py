@@ -24,8 +24,9 @@ def data_part(coverage: Coverage, about: "About") -> str:
 
 def _data_table(coverage: Coverage, about: "About") -> str:
     cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
+    streets = network.streets
     unjoined = len(facilities) - len(np.unique(facilities.joins.place))
-    size = f"{network.n_nodes:,} nodes, {network.n_edges:,} edges, {network.length_m.sum() / 1000:,.0f} km"
+    size = f"{streets.n_places:,} nodes, {streets.n_edges:,} edges, {streets.length_m.sum() / 1000:,.0f} km"
     squares = (
         "" if cells.people is not None else " squares of 100 m over residential land and homes (no population raster)"
     )

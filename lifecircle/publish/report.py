@@ -196,7 +196,7 @@ def gaps_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) ->
 
 
 def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> maps.Scene:
-    cells, region, network = coverage.cells, coverage.cells.region, coverage.network
+    cells, region, network = coverage.cells, coverage.cells.region, coverage.network.streets
     n = len(cells)
     lonlat = np.stack(region.to_lonlat.transform(cells.corners[..., 0], cells.corners[..., 1]), axis=-1)
     judged = coverage.met[0] != UNKNOWN
@@ -515,8 +515,9 @@ def _overview(coverage: Coverage, water: list[Any]) -> str:
         rings = shapely.get_rings(_polygons(shapes)[0])
         return path(shapely.simplify(region.project(rings), scale / 2), "Z")
 
-    roads = np.flatnonzero(_rank(coverage.network.kind) == 0)
-    drawn = path(shapely.simplify(coverage.network.lines()[roads], scale))
+    streets = coverage.network.streets
+    roads = np.flatnonzero(_rank(streets.kind) == 0)
+    drawn = path(shapely.simplify(streets.lines()[roads], scale))
     window = region.unproject(shapely.segmentize(shapely.box(west, south, east, north), (east - west) / 16))
     wet = np.array(water, dtype=object)
     broken = ~shapely.is_valid(wet)

@@ -137,8 +137,12 @@ def _parts(
     uv, vu = lane.ticks_uv.astype(np.float64), lane.ticks_vu.astype(np.float64)
     from_u = _share(limit - reached[network.edge_u], uv)
     from_v = _share(limit - reached[network.edge_v], vu)
+    # A street that stands twice is reached as far as either copy is, and drawn once.
+    for share in (from_u, from_v):
+        np.maximum.at(share, network.edge_same, share.copy())
+    own = network.own
     pieces: dict[int, list[tuple[float, float]]] = {}
-    for edge in np.flatnonzero((from_u > 0) | (from_v > 0)).tolist():
+    for edge in np.flatnonzero(own & ((from_u > 0) | (from_v > 0))).tolist():
         pieces[edge] = [(0.0, float(from_u[edge])), (1.0 - float(from_v[edge]), 1.0)]
     for ix, edge in enumerate(joins.edge.tolist()):
         left = np.array([limit - lane.homes.leg[ix]], dtype=np.float64)

@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 
 SUFFIXES = (".osm.pbf", ".pbf", ".osm", ".osm.gz", ".osm.bz2")
 _PLAIN_KEYS = (
-    "amenity", "barrier", "building", "craft", "emergency", "entrance", "healthcare", "highway", "historic", "landuse",
-    "leisure", "man_made", "natural", "office", "place", "public_transport", "railway", "shop", "social_facility",
-    "sport", "tourism", "waterway",
+    "amenity", "barrier", "building", "craft", "emergency", "entrance", "healthcare", "highway", "historic", "kerb",
+    "landuse", "leisure", "man_made", "natural", "office", "place", "public_transport", "railway", "shop",
+    "social_facility", "sport", "tourism", "waterway",
 )  # fmt: skip
 LIFECYCLE = ("proposed:", "planned:", "construction:")
 """Prefixes of keys of things that are still to come."""
@@ -167,8 +167,8 @@ def _tags(tags: osmium.osm.TagList) -> dict[str, str]:
 
 
 def _area(heap: _Heap, area: osmium.osm.Area, factory: osmium.geom.WKBFactory) -> None:
-    # A closed street is a way, not an area, unless it says so.
-    if "highway" in area.tags and area.tags.get("area") != "yes":
+    # A closed street is a way, not an area, unless it says so (a multipolygon does).
+    if "highway" in area.tags and area.from_way() and area.tags.get("area") != "yes":
         return
     try:
         shape = factory.create_multipolygon(area)

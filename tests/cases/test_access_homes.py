@@ -309,15 +309,18 @@ def test_a_school_beyond_the_boundary_counts(tmp_path):
     assert coverage.ticks[0, 0] / 32 == pytest.approx(20 + 690 + 20, abs=1)
 
 
-@pytest.mark.xfail(strict=True, reason="a hard barrier stops the doubt about what lies beyond it, not walkers")
-def test_nobody_walks_through_a_hard_border(tmp_path):
-    """GHSCI#610: the fence at Mexicali."""
+@pytest.mark.parametrize("aloft", [False, True])
+def test_nobody_walks_through_a_hard_border(tmp_path, aloft):
+    """GHSCI#610: the fence at Mexicali; a bridge leads over it."""
     world = outside()
-    study = world.study(tmp_path, "school")
-    boundary(
-        tmp_path / "boundary.geojson", ("all", "zone", -100, -100, 300, 100), ("sea", "hard_barrier", 300, -100, 320, 100)
-    )  # fmt: skip
-    assert not np.isfinite(study.run().coverage.ticks[0, 0])
+    if aloft:
+        world.ways.pop()
+        world.street("AB")
+        world.street("BZ", highway="footway", bridge="yes", layer="1")
+    fence = boundary(tmp_path / "fence.geojson", ("fence", "zone", 300, -100, 301, 100))
+    study = world.study(tmp_path, "school", hard_barrier=str(fence))
+    boundary(tmp_path / "boundary.geojson", ("all", "zone", -100, -100, 300, 100))
+    assert np.isfinite(study.run().coverage.ticks[0, 0]) == aloft
 
 
 def test_a_walk_that_meets_the_end_of_the_data_is_marked(tmp_path):

@@ -3,9 +3,13 @@
 A number like ``OTP#2669`` is the issue a case was taken from.
 """
 
+from pathlib import Path
+
 import pytest
 from drawn import raster
 from world import World
+
+import lifecircle.profiles
 
 ADULT, WHEELS = 1.33, 0.8
 METRES = 0.2  # four or five parts, each rounded to 1/32 m; the drawing is flat, the earth is not
@@ -126,14 +130,11 @@ def test_only_the_street_whose_sidewalks_are_drawn_gives_way_to_them(tmp_path):
     assert got["h"] == pytest.approx(20 + 100 + 20, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="a street stays even where both its sidewalks are drawn")
 def test_a_street_with_both_sidewalks_drawn_is_crossed_at_its_crossing(tmp_path):
     """osmnx#1253, the other way round: with both sidewalks there, nobody walks along the middle of the road."""
     world = World("""
         E---------h-----F
-        |
         A---------s-----B
-        |
         C---------t-----D
     """)
     world.street("EhF", highway="footway", footway="sidewalk")
@@ -226,7 +227,6 @@ def test_one_may_enter_the_compound_one_walks_to(tmp_path):
     assert world.walks(tmp_path, "clinic")["h"] == pytest.approx((20 + 100 + 20) / ADULT, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="private ways are open to all: the policy of gates is not built")
 def test_nobody_cuts_through_a_foreign_compound(tmp_path):
     """OTP#2669, osrm-backend#5437: a private drive is no short cut for others."""
     world = compound()
@@ -234,12 +234,79 @@ def test_nobody_cuts_through_a_foreign_compound(tmp_path):
     assert world.walks(tmp_path)["h"] == pytest.approx(20 + 80 + 200 + 80 + 20, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="gates are not read: the policy of gates is not built")
 def test_a_closed_gate_stops_walkers(tmp_path):
     world = straight(highway="service")
     world.mark("B", barrier="gate", access="no")
     world.live("h")
     assert world.walks(tmp_path) == {"h": None}
+
+
+POLICIES = {"open": (True, True, True), "residents": (False, True, True), "closed": (False, False, True)}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_policy_of_gates(tmp_path, policy):
+    """Cutting through, going in, and coming out: what each policy allows."""
+    through, into, out = POLICIES[policy]
+    profile = tmp_path / "p.toml"
+    text = (Path(lifecircle.profiles.__file__).parent / "presets/profiles/adult.toml").read_text(encoding="utf-8")
+    profile.write_text(text.replace("steps = true", f'steps = true\ngates = "{policy}"'), encoding="utf-8")
+    found = {}
+    for home, place in ("hs", "ho", "os"):
+        world = compound()
+        world.live(home)
+        world.stand(place, amenity="clinic")
+        found[home + place] = world.walks(tmp_path, "clinic", profile=str(profile))[home]
+    detour, short = (20 + 80 + 200 + 80 + 20) / ADULT, (20 + 200 + 20) / ADULT
+    assert found["hs"] == pytest.approx(short if through else detour, abs=METRES)
+    assert found["ho"] == (pytest.approx(140 / ADULT, abs=METRES) if into else None)
+    assert found["os"] == (pytest.approx(140 / ADULT, abs=METRES) if out else None)
+
+
+def estate(*, second):
+    """Draw lanes G-P-K with gates at G and, perhaps, at K, that lie between two streets; only the gates are tagged."""
+    world = World("""
+        h                   s
+        A----G    P    K----B
+        |         o         |
+        |                   |
+        C-------------------D
+    """)
+    world.street("AG")
+    world.street("GPK", highway="service")
+    world.street("KB")
+    world.street("ACDB")
+    world.mark("G", barrier="gate", access="private")
+    if second:
+        world.mark("K", barrier="lift_gate", access="private")
+    world.stand("s", amenity="school")
+    world.stand("o", amenity="clinic")
+    world.live("ho")
+    return world
+
+
+def test_lanes_behind_private_gates_are_private_though_nothing_says_so(tmp_path):
+    """OTP#2303, organicmaps#1669: in most compounds the gates alone are tagged."""
+    got = estate(second=True).run(tmp_path, "school clinic")
+    assert got.walks("school")["h"] == pytest.approx(20 + 60 + 200 + 60 + 20, abs=METRES)  # round it
+    assert got.walks("school")["o"] == pytest.approx(20 + 100 + 20, abs=METRES)  # out of it, by either gate
+    assert got.walks("clinic")["h"] == pytest.approx((20 + 100 + 20) / ADULT, abs=METRES)  # into it
+
+
+def test_a_private_gate_of_lanes_that_are_open_elsewhere_is_for_nobody_else(tmp_path):
+    got = estate(second=False).run(tmp_path, "school clinic")
+    assert got.walks("school")["h"] == pytest.approx(20 + 60 + 200 + 60 + 20, abs=METRES)
+    assert got.walks("clinic")["h"] == pytest.approx((20 + 60 + 200 + 60 + 100 + 20) / ADULT, abs=METRES)
+
+
+def test_a_locked_gate_is_a_private_one(tmp_path):
+    world = straight(highway="service")
+    world.mark("B", barrier="gate", locked="yes")
+    world.mark("C", barrier="gate", locked="yes", foot="yes")
+    world.street("CD")
+    world.live("f")
+    walks = world.walks(tmp_path)
+    assert walks["h"] == pytest.approx(140, abs=METRES)  # what lies behind it is entered, not cut through
 
 
 def test_an_open_gate_stops_nobody(tmp_path):
@@ -257,7 +324,6 @@ SQUARE = """
 """
 
 
-@pytest.mark.xfail(strict=True, reason="a square is walked round its rim: there is no visibility graph yet")
 @pytest.mark.parametrize("kind", ["way", "relation"])
 def test_an_open_square_is_crossed_and_not_only_walked_round(tmp_path, kind):
     """openrouteservice#1944, OTP#679, pyrosm#96: from A to C it is the diagonal."""
@@ -359,7 +425,6 @@ def test_a_crossing_without_signals_is_a_way_like_any_other(tmp_path):
     assert got["h"] == pytest.approx((20 + 50 + 80 + 50 + 20) / ADULT, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="tags of nodes do not reach the network: signals cost no time yet")
 def test_a_crossing_with_signals_costs_a_wait(tmp_path):
     """HCM: (C - g)^2 / 2C, 22 s for C = 90 s and g = 27 s; the distance is what it was."""
     world = crossing(crossing="traffic_signals")
@@ -396,22 +461,74 @@ RAMPED = {"highway": "steps", "ramp:wheelchair": "yes"}
 
 
 @pytest.mark.parametrize(
-    ("ends", "wheels"),
+    ("ends", "stairs", "lifts", "wheels"),
     [
-        ((STEPS, STEPS), False),
-        ((ELEVATOR, STEPS), False),
-        ((ELEVATOR, ELEVATOR), True),
-        ((RAMPED, ELEVATOR), True),
-        (({"highway": "footway"}, RAMPED), True),
+        ((STEPS, STEPS), 2, 0, False),
+        ((ELEVATOR, STEPS), 1, 1, False),
+        ((ELEVATOR, ELEVATOR), 0, 2, True),
+        ((RAMPED, ELEVATOR), 0, 1, True),
+        (({"highway": "footway"}, RAMPED), 0, 0, True),
     ],
 )
-def test_lifts_and_ramps_carry_a_wheelchair_over_a_footbridge_and_steps_do_not(tmp_path, ends, wheels):
-    """goat#198: no steps for wheelchairs; OTP#4892."""
+def test_lifts_and_ramps_carry_a_wheelchair_over_a_footbridge_and_steps_do_not(tmp_path, ends, stairs, lifts, wheels):
+    """goat#198: no steps for wheelchairs; OTP#4892. A metre of stairs takes as long as three, a lift 110 s."""
     world = footbridge(*ends)
     metres = 20 + 60 + 60 + 80 + 60 + 70 + 20
-    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(metres / ADULT, abs=METRES)
+    adult = (metres + 2 * 60 * stairs) / ADULT + 110 * lifts
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(adult, abs=METRES)
     wheelchair = world.walks(tmp_path, "clinic", profile="wheelchair")["h"]
-    assert wheelchair == (pytest.approx(metres / WHEELS, abs=METRES) if wheels else None)
+    assert wheelchair == (pytest.approx(metres / WHEELS + 110 * lifts, abs=METRES) if wheels else None)
+
+
+def test_a_lift_that_is_a_node_takes_time_and_carries_a_wheelchair(tmp_path):
+    """OTP#4892: most lifts are mapped as one node that all levels share."""
+    world = straight(highway="footway")
+    world.mark("B", highway="elevator")
+    world.stand("f", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(140 / ADULT + 110, abs=METRES)
+    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] == pytest.approx(140 / WHEELS + 110, abs=METRES)
+
+
+@pytest.mark.parametrize(("on", "seconds"), [("primary", 30), ("tertiary", 15), ("residential", 15)])
+def test_the_wait_at_a_crossing_depends_on_the_road(tmp_path, on, seconds):
+    world = crossing(crossing="traffic_signals")
+    world.ways[-1][1]["highway"] = on
+    walked = (20 + 50 + 80 + 50 + 20) / ADULT
+    assert world.walks(tmp_path, "clinic")["h"] - walked == pytest.approx(seconds, abs=METRES)
+
+
+def test_who_walks_along_the_road_does_not_wait_at_its_crossing(tmp_path):
+    world = World("""
+        h         c
+        A----M----B
+             |
+             N
+    """)
+    world.street("AMB", highway="primary")
+    world.street("MN", highway="footway")
+    world.mark("M", highway="crossing", crossing="traffic_signals")
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(140 / ADULT, abs=METRES)
+
+
+@pytest.mark.parametrize(
+    ("arms", "tags", "seconds"), [(1, {}, 30), (0, {}, 0), (1, {"traffic_signals__direction": "forward"}, 0)]
+)
+def test_signals_hold_walkers_up_at_a_junction_and_not_at_a_stop_line(tmp_path, arms, tags, seconds):
+    world = World("""
+        h         c
+        A----M----B
+             |
+             N
+    """)
+    world.street("AMB", highway="primary")
+    if arms:
+        world.street("MN", highway="residential")
+    world.mark("M", highway="traffic_signals", **tags)
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(140 / ADULT + seconds, abs=METRES)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +574,6 @@ def test_a_home_on_a_rough_alley_starts_from_the_next_good_street_in_a_wheelchai
     assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] == pytest.approx((40 + 20) / WHEELS, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="kerbs that are nodes of a way are not read")
 def test_a_raised_kerb_at_a_crossing_stops_a_wheelchair(tmp_path):
     world = straight(highway="footway", footway="crossing")
     world.mark("B", barrier="kerb", kerb="raised")

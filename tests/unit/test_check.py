@@ -10,7 +10,7 @@ from test_cli import call
 from test_edge import ALONG, STANDARD, WIDE, street, study
 
 from lifecircle.audit import check
-from lifecircle.model.network import walkable
+from lifecircle.model.ways import walkable
 from lifecircle.study import Study
 
 

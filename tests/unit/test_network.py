@@ -6,7 +6,8 @@ import pytest
 from drawn import Drawing, lonlat
 
 from lifecircle.errors import DataError
-from lifecircle.model.network import Network, has_steps, walkable
+from lifecircle.model.network import Network
+from lifecircle.model.ways import has_steps, walkable
 from lifecircle.profiles import Profile
 from lifecircle.region import GEOD, Region
 from lifecircle.sources.osm import read_osm
