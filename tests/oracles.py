@@ -142,21 +142,28 @@ def covered(whole, left, cost):
     return whole if left >= cost else whole * left // cost
 
 
-def extent(edges, ticks, joins, cutoff):
+def extent(edges, ticks, joins, cutoff, node_same=None, edge_same=None):
     """Nodes and street reached: ticks where every edge costs the same both ways, else cm rounded down per edge.
 
     ``edges``: (u, v, length_m, uv, vu), -1 closed. ``ticks``: cost of each node, inf beyond. ``joins``: (edge, offset_m,
-    leg) of the home.
+    leg) of the home. ``node_same``, ``edge_same``: the node or edge that each is one more copy of, itself for most;
+    what stands several times counts once.
     """
     directed = any(uv != vu for *_, uv, vu in edges)
+    streets = defaultdict(list)
+    for number, edge in enumerate(edges):
+        if edge[3] >= 0 or edge[4] >= 0:
+            streets[number if edge_same is None else edge_same[number]].append(number)
     total = 0
-    for number, (u, v, length_m, uv, vu) in enumerate(edges):
-        uv, vu = (None if cost < 0 else cost for cost in (uv, vu))  # noqa: PLW2901
-        if uv is None and vu is None:
-            continue
+    for copies in streets.values():
+        length_m = edges[copies[0]][2]
+        # Of each end, the copy reached soonest from which that direction is open.
+        forth = [(uv, ticks[u]) for u, _, _, uv, _ in (edges[k] for k in copies) if uv >= 0]
+        back = [(vu, ticks[v]) for _, v, _, _, vu in (edges[k] for k in copies) if vu >= 0]
+        uv, vu = (min((cost for cost, _ in side), default=None) for side in (forth, back))
+        left_u, left_v = (max((cutoff - t for _, t in side if t <= cutoff), default=-1) for side in (forth, back))
         whole = half_up(length_m * 100) if directed else uv
-        left_u, left_v = (cutoff - ticks[node] if ticks[node] <= cutoff else -1 for node in (u, v))
-        own = [(x, leg) for edge, x, leg in joins if edge == number and leg <= cutoff]
+        own = [(edge, x, leg) for edge, x, leg in joins if edge in copies and leg <= cutoff]
         if not own:
             if directed:
                 total += meeting(whole, left_u, uv, left_v, vu)
@@ -164,20 +171,21 @@ def extent(edges, ticks, joins, cutoff):
                 total += min(whole, max(0, left_u) + max(0, left_v))
             continue
         spans = []
-        if uv is not None and left_u >= 0:
+        if left_u >= 0:
             spans.append((0, covered(whole, left_u, uv)))
-        if vu is not None and left_v >= 0:
+        if left_v >= 0:
             spans.append((whole - covered(whole, left_v, vu), whole))
-        for x, leg in own:
-            at = half_up(x * 100) if directed else along(uv, x, length_m)
-            spans.append(
-                (max(0, at - covered(whole, cutoff - leg, vu)), min(whole, at + covered(whole, cutoff - leg, uv)))
-            )
+        for edge, x, leg in own:
+            on_uv, on_vu = (None if cost < 0 else cost for cost in edges[edge][3:])
+            at = half_up(x * 100) if directed else along(on_uv, x, length_m)
+            low, high = at - covered(whole, cutoff - leg, on_vu), at + covered(whole, cutoff - leg, on_uv)
+            spans.append((max(0, low), min(whole, high)))
         end = 0
         for low, high in sorted(spans):
             total += max(0, high - max(end, low))
             end = max(end, high)
-    return sum(t <= cutoff for t in ticks), total
+    reached = {node if node_same is None else node_same[node] for node, t in enumerate(ticks) if t <= cutoff}
+    return len(reached), total
 
 
 def meeting(whole, left_u, uv, left_v, vu):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 from hypothesis import given, seed, settings
+from hypothesis.strategies import sampled_from
 from oracles import bellman_ford, extent
 from strategies import worlds
 
@@ -70,7 +71,7 @@ def main():
     """Compare all products on drawn worlds."""
     for name, plain in PLAIN.items():
         setattr(kernels, name, plain)
-    from test_search import fields, ground_of, walk
+    from test_search import doubled, fields, ground_of, walk
 
     from lifecircle.reach.search import extent_of_nodes, field, nearest_from_nodes
 
@@ -110,7 +111,17 @@ def main():
             found = field(network, alone.lane(network), alone.joins(alone.homes))
             assert found.ticks.tolist() == next(iter(fields(alone)))[0]
 
+    @given(drawn=doubled(), how=sampled_from([{}, {"most": 0, "room": 1}, {"most": 2, "largest": 2, "wide": True}]))
+    @settings(max_examples=int(sys.argv[1]), deadline=None, database=None)
+    @seed(3)
+    def compare_twice(drawn, how):
+        world, *same = drawn
+        got = walk(world, node_same=np.array(same[0]), edge_same=np.array(same[1]), **how).extent()
+        for home, (ticks, joins) in enumerate(fields(world)):
+            assert (got.nodes[home], got.street[home]) == extent(world.edges, ticks, joins, world.cutoff, *same)
+
     compare()
+    compare_twice()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,9 @@ class Ground:
     u, v : (n_edges,) int
     ticks_uv, ticks_vu : (n_edges,) int32, -1 closed
     length_m : (n_edges,) float64
+    node_same, edge_same : (n_nodes,), (n_edges,) int, optional
+        The node or edge that each is one more copy of, itself for most: in R what stands several times counts once.
+        Copies of an edge run the same way and cost the same, where they are open. Default: nothing stands twice.
     most, largest : int, optional
         How far to contract; it decides the speed, but no answer.
 
@@ -50,6 +53,8 @@ class Ground:
         ticks_vu: NDArray[np.int32],
         length_m: NDArray[np.float64],
         *,
+        node_same: NDArray[np.integer] | None = None,
+        edge_same: NDArray[np.integer] | None = None,
         most: int = kernels.MOST,
         largest: int = kernels.LARGEST,
     ) -> None:
@@ -62,20 +67,73 @@ class Ground:
         self.vu = np.where(ticks_vu >= 0, ticks_vu, FAR).astype(np.int32) if self.directed else self.uv
         self.length_cm = np.floor(length_m * 100 + 0.5).astype(np.int32)
         self.u, self.v = np.asarray(u, dtype=np.int32), np.asarray(v, dtype=np.int32)
+        # Streets closed both ways are not there at all.
+        self.street = None if edge_same is None else _several(edge_same, (self.uv < FAR) | (self.vu < FAR))
+        copied = None if node_same is None else _several(node_same)
         along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
         del x, y, u, v, ticks_uv, ticks_vu, length_m  # on millions of nodes what is no longer needed counts
-        self._number(along)
-        half, lists, order, groups = self._groups(most, largest)
+        rank = self._number(along)
+        half, lists, order, groups = self._groups(most, largest, self._copies(copied, rank))
         rank = self._number(order)
         self.order = along[order]
         self.rank = inverse(self.order)
         self.graph = Graph(*(frozen(a) for a in self._halves()))
-        self.pockets = _pockets(self.graph, half, lists, order, rank, *groups)
+        self.pockets = _pockets(self.graph, half, lists, order, rank, self._marks(), *groups)
+        self.twice = self._twice(copied)
 
-    def _groups(self, most: int, largest: int) -> tuple[Any, ...]:
+    def _copies(self, copied: NDArray[np.int32] | None, rank: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Nodes that stand several times, or are an end of a street that does, as they are numbered now."""
+        found = [] if copied is None else [rank[copied >= 0]]
+        if self.street is not None:
+            found += [end[self.street >= 0] for end in (self.u, self.v)]
+        return np.concatenate([np.zeros(0, np.int32), *found])
+
+    def _marks(self) -> NDArray[np.int32]:
+        """Half-edges of streets that stand several times, other than 0; empty where no street does."""
+        if self.street is None:
+            return np.zeros(0, np.int32)
+        marks: NDArray[np.int32] = self._lists(self.street + np.int32(1))[-1]
+        return marks
+
+    def _twice(self, copied: NDArray[np.int32] | None) -> kernels.Twice:
+        """Find where what stands several times is reached from, and add a half-edge for each such street."""
+        none = np.zeros(0, np.int32)
+        edge = none if self.street is None else np.flatnonzero(self.street >= 0)
+        node = none if copied is None else np.flatnonzero(copied >= 0)
+        if len(edge) + len(node) == 0:
+            return kernels.Twice(
+                frozen(np.zeros(1, np.int64)), frozen(none), frozen(np.zeros(1, np.int64)), frozen(none), 0
+            )
+        street = none if self.street is None else self.street[edge]
+        n_streets, n_nodes = int(street.max(initial=-1)) + 1, 0 if copied is None else int(copied.max(initial=-1)) + 1
+        forth, back = self.uv[edge] < FAR, self.vu[edge] < FAR
+        named = none if copied is None else copied[node]
+        ends = np.concatenate([2 * street[forth], 2 * street[back] + 1, 2 * n_streets + named])
+        what = np.concatenate([street[forth], street[back], n_streets + named]).astype(np.int64)
+        at = np.concatenate([self.u[edge[forth]], self.v[edge[back]], self.rank[node]])
+        by_end = np.argsort(ends, kind="stable")
+        size = n_streets + n_nodes
+        group, touching = np.divmod(np.unique(self.pockets.group[at] * np.int64(size) + what), size)
+        self.graph = self._with_streets(edge, street, n_streets)
+        return kernels.Twice(
+            frozen(pointers(group, len(self.pockets.core))), frozen(touching.astype(np.int32)),
+            frozen(pointers(ends, 2 * n_streets + n_nodes)), frozen(at[by_end].astype(np.int32)), n_streets,
+        )  # fmt: skip
+
+    def _with_streets(self, edge: NDArray[np.integer], street: NDArray[np.int32], size: int) -> Graph:
+        """Add to the lists of half-edges one of no node for each street that stands several times."""
+        out, back, length = np.full(size, FAR), np.full(size, FAR), np.zeros(size, np.int32)
+        np.minimum.at(out, street, self.uv[edge])
+        np.minimum.at(back, street, self.vu[edge])
+        length[street[::-1]] = self.length_cm[edge[::-1]]
+        start, *lists = self.graph
+        more = (np.zeros(size, np.int32), out, back if self.directed else out, length if self.directed else out)
+        return Graph(start, *(frozen(np.concatenate(pair)) for pair in zip(lists, more, strict=True)))
+
+    def _groups(self, most: int, largest: int, kept: NDArray[np.int32]) -> tuple[Any, ...]:
         """Contract and group the nodes; half-edges and lists as contracted, the order, and `_pockets`' groups."""
         graph, n = self._halves(), self.n
-        half, lists, level, rounds = _contract(graph, most, largest)
+        half, lists, level, rounds = _contract(graph, most, largest, kept)
         group, order = np.empty(n, np.int32), np.empty(n, np.int32)
         first, dead, core = np.empty(n + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_)
         notes = np.zeros((4, n + rounds + 4), np.int32)
@@ -88,6 +146,7 @@ class Ground:
         return cls(
             network.node_lon, network.node_lat, network.edge_u, network.edge_v, lane.ticks_uv, lane.ticks_vu,
             network.length_m,
+            node_same=getattr(network, "node_same", None), edge_same=getattr(network, "edge_same", None),
         )  # fmt: skip
 
     def _number(self, order: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -98,14 +157,17 @@ class Ground:
 
     def _halves(self) -> Graph:
         """Half-edges by node; edges closed both ways left out."""
-        start = np.zeros(self.n + 2, np.int64)
-        lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
-        kernels.half_edges(self.u, self.v, self.uv, self.vu, self.length_cm, start, *lists)
-        head, out, back, length = (part[: start[-2]] for part in lists)
+        start, head, out, back, length = self._lists(self.length_cm)
         if not self.directed:
             # The same both ways, and lengths are not asked for: memory counts on millions of nodes.
             back = length = out
-        return Graph(start[:-1], head, out, back, length)
+        return Graph(start, head, out, back, length)
+
+    def _lists(self, length: NDArray[np.int32]) -> tuple[Any, ...]:
+        start = np.zeros(self.n + 2, np.int64)
+        lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
+        kernels.half_edges(self.u, self.v, self.uv, self.vu, length, start, *lists)
+        return start[:-1], *(part[: start[-2]] for part in lists)
 
     def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
         """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.
@@ -130,6 +192,7 @@ class Ground:
                     pointers(joins.place, n_origins), edge, self.u[edge], self.v[edge], legs.to_u, legs.to_v, legs.leg,
                     legs.forth, legs.back, joins.offset_m, self.uv[edge], self.vu[edge], self.length_cm[edge],
                     np.floor(joins.offset_m * 100 + 0.5).astype(np.int32),
+                    np.full(len(edge), -1, np.int32) if self.street is None else self.street[edge],
                 )
             )
         )  # fmt: skip
@@ -167,17 +230,41 @@ class Ground:
         at[leaf] = np.where(far_end, self.length_cm[own], 0)
         ptr = np.arange(self.n + 1, dtype=np.int64)
         return kernels.Seeds(
-            *(frozen(a) for a in (ptr, edge, u, v, to_u, to_v, leg, forth, back, at / 100, uv, vu, length, at))
-        )
+            *(
+                frozen(a)
+                for a in (
+                    ptr, edge, u, v, to_u, to_v, leg, forth, back, at / 100, uv, vu, length, at,
+                    np.full(self.n, -1, np.int32),  # a dead end's street stands once
+                )
+            )
+        )  # fmt: skip
+
+
+def _several(same: NDArray[np.integer], there: NDArray[np.bool_] | None = None) -> NDArray[np.int32] | None:
+    """Give a number to what has several members that are there.
+
+    Returns
+    -------
+    that number of each member, -1 of all others; None where nothing has
+    """
+    same = np.asarray(same)
+    member = np.arange(len(same)) if there is None else np.flatnonzero(there)
+    member = member[np.bincount(same[member], minlength=len(same))[same[member]] > 1]
+    if len(member) == 0:
+        return None
+    number = np.full(len(same), -1, np.int32)
+    number[member] = np.unique(same[member], return_inverse=True)[1]
+    return number
 
 
 def _contract(
-    graph: Graph, most: int, largest: int
+    graph: Graph, most: int, largest: int, kept: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]:
-    """Contract a network with as much room as it takes; see `kernels.contract`."""
+    """Contract a network with as much room as it takes; see `kernels.contract`. Who is kept is no dead end."""
     n = len(graph.start) - 1
     dead = np.empty(n, np.bool_)
     kernels.dead_ends(graph.start, graph.head, dead)
+    dead[kept] = False
     first, level = np.empty(n, np.int32), np.empty(n, np.int32)
     halves, hooks, rounds = int(1.7 * len(graph.head)) + 2, 2 * n + 2, -1
     while rounds < 0:
@@ -190,7 +277,8 @@ def _contract(
 
 def _pockets(  # noqa: PLR0913, PLR0917
     graph: Graph, half: NDArray[np.int32], lists: NDArray[np.int32], order: NDArray[np.int32], rank: NDArray[np.int32],
-    group: NDArray[np.int32], first: NDArray[np.int64], dead: NDArray[np.int64], core: NDArray[np.bool_],
+    twice: NDArray[np.int32], group: NDArray[np.int32], first: NDArray[np.int64], dead: NDArray[np.int64],
+    core: NDArray[np.bool_],
 ) -> Pockets:  # fmt: skip
     """Lay the groups of a contracted network out; the lists are given room for the most there can be, then cut."""
     n, n_groups = len(order), len(core)
@@ -210,7 +298,7 @@ def _pockets(  # noqa: PLR0913, PLR0917
         places(n_groups + 1), room(halves), room(halves),
         places(n_groups), np.empty(longest, np.uint32),
     )  # fmt: skip
-    links, hangs, length = kernels.write(graph, half, lists, order, rank, made)
+    links, hangs, length = kernels.write(graph, half, lists, order, rank, twice, made)
     g = n_groups
     used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
     # What was not written was never given memory by the system, so the lists need no copy to be cut.

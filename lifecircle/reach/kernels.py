@@ -266,6 +266,22 @@ class Pockets(NamedTuple):
 TITLE = 4
 
 
+class Twice(NamedTuple):
+    """What stands several times and counts once: streets, after them nodes, by one number; empty where nothing does.
+
+    ``touch`` int64 (groups+1,) slices ``what`` int32: those that can be reached from the nodes of each group. ``ends``
+    int64 (2 * streets + nodes + 1,) slices ``node`` int32: of each street the u of its copies, where one may walk on
+    from there, then the v; then the copies of each node. None of them is a dead end. ``streets``: how many of them are
+    streets; the half-edges past those of all nodes tell their costs and lengths, one each.
+    """
+
+    touch: np.ndarray
+    what: np.ndarray
+    ends: np.ndarray
+    node: np.ndarray
+    streets: int
+
+
 @kernel
 def half_edges(u, v, uv, vu, length, start, head, out, back, cm):
     """Write the half-edges of each node, in the order of the edges; those closed both ways are left out.
@@ -512,7 +528,7 @@ def _slot(group_of, first, dead, page, book, group, node, sides):
 
 
 @kernel
-def write(graph, half, list_of, order, rank, pockets):
+def write(graph, half, list_of, order, rank, twice, pockets):
     """Write the pages of all groups, then what hangs on the core.
 
     Parameters
@@ -522,6 +538,8 @@ def write(graph, half, list_of, order, rank, pockets):
     half, list_of : as `contract` left them, in the old numbers
     order, rank : (n,) int32
         Old number by new one, and new one by old.
+    twice : (half-edges,) int32, or empty where nothing stands twice
+        Not 0 where a street stands twice; the pages leave those out.
     pockets : Pockets
         ``group``, ``first``, ``dead`` and ``core`` given, the rest written; the lists have room for the most there can
         be; ``hang`` for two groups more.
@@ -555,6 +573,8 @@ def write(graph, half, list_of, order, rank, pockets):
             if in_core:
                 for edge in range(start_of[node], start_of[node + 1]):
                     head = heads[edge]
+                    if twice.shape[0] > 0 and twice[edge] != 0:
+                        continue
                     if core[group_of[head]] and head < dead_from[group_of[head]]:
                         _, sides = _slot(group_of, begin, dead_from, page, book, g, head, sides)
         title = end
@@ -577,6 +597,8 @@ def write(graph, half, list_of, order, rank, pockets):
             for edge in range(start_of[node], start_of[node + 1]):
                 head = heads[edge]
                 other = group_of[head]
+                if twice.shape[0] > 0 and twice[edge] != 0:
+                    continue
                 # Within the group each street once; between a pocket and the core, on the pocket's page.
                 if head < dead_from[other] and (head <= node if other == g else core[other]):
                     book[end], book[end + 2], book[end + 3] = node - first, edge, outs[edge]
@@ -629,7 +651,7 @@ class Seeds(NamedTuple):
     which must not be a dead end: that has no row, and the origin would reach nothing),
     its ends ``u``, ``v`` int32, ``to_u``, ``to_v`` int32 ticks with the leg (-1 closed), ``leg``, ``forth``, ``back``
     int32 ticks (F and B of the offset, -1 closed), the offset ``x`` float64 m; of the edge ``uv``, ``vu`` int32 ticks
-    (`FAR` closed), ``length`` and the offset ``at`` int32 cm.
+    (`FAR` closed), ``length`` and the offset ``at`` int32 cm; ``twice`` int32 its number in `Twice`, -1 for most.
     """
 
     ptr: np.ndarray
@@ -646,6 +668,7 @@ class Seeds(NamedTuple):
     vu: np.ndarray
     length: np.ndarray
     at: np.ndarray
+    twice: np.ndarray
 
 
 class Targets(NamedTuple):
@@ -678,6 +701,7 @@ class Queue(NamedTuple):
     batch, which is the last number. ``inner`` int32 (n,) costs within the pockets of origins, which ``own`` int32
     (groups,) lists. ``bucket`` int32, ``item``, ``next`` int32: the queue. ``order`` int32 (groups,) the groups found:
     the core, the origins' own, the others. ``row`` uint32 (most slots of a group,): the rows of one group's slots.
+    ``twice`` int32 lists what was found of `Twice`, ``twice_row`` int64 is its first row above the base, as ``place``.
     """
 
     dist: np.ndarray
@@ -689,6 +713,8 @@ class Queue(NamedTuple):
     next: np.ndarray
     order: np.ndarray
     row: np.ndarray
+    twice: np.ndarray
+    twice_row: np.ndarray
 
 
 class Piece(NamedTuple):
@@ -715,7 +741,8 @@ class Size(NamedTuple):
     """How much of the desk a batch fills.
 
     Rows: 0 is beyond the cutoff of all, up to ``core`` the nodes of the core, up to ``climb`` the pockets that origins
-    stand in, up to ``rows`` the other pockets. ``groups`` of the order, ``streets``, ``pendants``.
+    stand in, up to ``rows`` the other pockets; two more for each street that stands twice. ``groups`` of the order,
+    ``streets``, ``pendants``, and how many stand ``twice``.
     """
 
     core: int
@@ -724,6 +751,7 @@ class Size(NamedTuple):
     groups: int
     streets: int
     pendants: int
+    twice: int
 
 
 class Doors(NamedTuple):
@@ -767,10 +795,11 @@ class Desk(NamedTuple):
 
 
 class Streets(NamedTuple):
-    """R, by origin in the order of the seeds: ``nodes``, ``street`` int64 (n_origins,)."""
+    """R, by origin in the order of the seeds: ``nodes``, ``street`` int64 (n_origins,); ``twice``: what counts once."""
 
     nodes: np.ndarray
     street: np.ndarray
+    twice: Twice
 
 
 class Found(NamedTuple):
@@ -938,7 +967,7 @@ def localise(pockets, groups, core, climbed, streets_wanted, room_rows, queue, p
     top = np.uint32(65_535) if arc_in.itemsize == 2 else np.uint32(UNREACHED)  # noqa: PLR2004
     row, climb = core + 1, core + 1
     arcs = streets = pendants = _0
-    nothing = Size(0, 0, 0, 0, 0, 0)
+    nothing = Size(0, 0, 0, 0, 0, 0, 0)
     if row > room_rows:
         return MORE_ROWS, nothing
     for k in range(groups):
@@ -1007,7 +1036,41 @@ def localise(pockets, groups, core, climbed, streets_wanted, room_rows, queue, p
         climb = row
     ptr[0] = ptr[1] = _0
     ptr[row] = arcs
-    return DONE, Size(core + 1, climb, row, groups, np.int64(streets), np.int64(pendants))
+    return DONE, Size(core + 1, climb, row, groups, np.int64(streets), np.int64(pendants), 0)
+
+
+@part
+def add_twice(graph, twice, size, room_rows, queue, piece):
+    """List what stands twice within the piece, each once; a street as one between two rows of its own.
+
+    Returns
+    -------
+    reason (``DONE``, ``MORE_ROWS``, ``MORE_STREETS``), size
+    """
+    place, order, listed, row_of = queue.place, queue.order, queue.twice, queue.twice_row
+    touch, what, out = twice.touch, twice.what, graph.out
+    base = place[place.shape[0] - 1]
+    row, streets, found = size.rows, size.streets, 0
+    top = np.uint32(65_535) if piece.street_out.itemsize == 2 else np.uint32(UNREACHED)  # noqa: PLR2004
+    for k in range(size.groups if listed.shape[0] > 0 else 0):
+        for at in range(touch[order[k]], touch[order[k] + 1]):
+            one = what[at]
+            if row_of[one] >= base:
+                continue
+            row_of[one] = base + row
+            listed[found] = one
+            found += 1
+            if one < twice.streets:
+                if row + 2 > room_rows:
+                    return MORE_ROWS, size
+                if streets >= piece.street_i.shape[0]:
+                    return MORE_STREETS, size
+                half = graph.start[graph.start.shape[0] - 1] + one
+                piece.street_i[streets], piece.street_j[streets], piece.street_edge[streets] = row, row + 1, half
+                piece.street_out[streets] = min(np.uint32(out[half]), top)
+                streets += 1
+                row += 2
+    return DONE, Size(size.core, size.climb, size.rows, size.groups, streets, size.pendants, found)
 
 
 @part
@@ -1160,6 +1223,32 @@ def count_nodes(size, cutoff, piece, matrix, first, last, nodes):
     store(matrix.tally, 0, total)
     for lane in range(last - first):
         nodes[first + lane] = matrix.tally[lane]
+
+
+@part
+def level_twice(pockets, twice, size, cutoff, queue, matrix, first, last, nodes):
+    """Fill the rows of streets that stand twice with the least of their copies' ends; take off nodes counted again."""
+    group_of, begin, dead_from, place = pockets.group, pockets.first, pockets.dead, queue.place
+    rows, ends, node, listed = matrix.rows, twice.ends, twice.node, queue.twice
+    base = place[place.shape[0] - 1]
+    beyond, limit, again = spread(rows, cutoff + 1), spread(rows, cutoff), spread(rows, 0)
+    for k in range(size.twice):
+        one = np.int64(listed[k])
+        street = one < twice.streets
+        for end in range(2 if street else 1):
+            which = 2 * one + end if street else one + twice.streets
+            soonest, counted = beyond, spread(rows, 0)
+            for at in range(ends[which], ends[which + 1]):
+                mine = load(rows, _row_of(group_of, begin, dead_from, place, node[at]))
+                soonest, counted = least(soonest, mine), add(counted, within(mine, limit))
+            if street:
+                store(rows, queue.twice_row[one] - base + end, soonest)
+            else:
+                again = add(again, minus(counted, within(soonest, limit)))
+    if size.twice > 0:
+        store(matrix.tally, 0, again)
+        for lane in range(last - first):
+            nodes[first + lane] -= matrix.tally[lane]
 
 
 @part
@@ -1411,31 +1500,38 @@ def _united(spans, size):
 
 
 @part
-def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, nodes, street):
+def own_streets(graph, pockets, seeds, queue, cutoff, directed, matrix, first, last, nodes, street):
     """Put right the streets that origins stand on: reached from the place itself as well as from the ends.
 
     On each such edge the parts reached from u, from v and both ways from every join of the origin on it are united;
     what was counted from the ends alone is taken off. In cm each part is rounded down. That a dead end is reached from
-    the place itself is said here too.
+    the place itself is said here too. The copies of a street that stands twice are one edge.
     """
     group_of, begin, dead_from, place = pockets.group, pockets.first, pockets.dead, queue.place
     rows, spans = matrix.rows, matrix.spans
     ptr, edge_of, leg, ends_u, ends_v = seeds.ptr, seeds.edge, seeds.leg, seeds.u, seeds.v
+    twice, base = seeds.twice, place[place.shape[0] - 1]
     lanes = ROW_BYTES // rows.itemsize
     for origin in range(first, last):
         for join in range(ptr[origin], ptr[origin + 1]):
-            edge = edge_of[join]
+            edge, copied = edge_of[join], twice[join]
             uv, vu = np.int64(seeds.uv[join]), np.int64(seeds.vu[join])
             # Each edge once, at the origin's first join on it that lies within the cutoff; nobody walks a closed one.
             done = edge < 0 or leg[join] > cutoff or (uv >= FAR and vu >= FAR)
             for other in range(ptr[origin], join):
-                done = done or (edge_of[other] == edge and leg[other] <= cutoff)
+                here = edge_of[other] == edge if copied < 0 else twice[other] == copied
+                done = done or (here and leg[other] <= cutoff)
             if done:
                 continue
             row_u, row_v = (
                 _row_of(group_of, begin, dead_from, place, ends_u[join]),
                 _row_of(group_of, begin, dead_from, place, ends_v[join]),
             )
+            if copied >= 0:
+                half = graph.start[graph.start.shape[0] - 1] + copied
+                uv, vu = np.int64(graph.out[half]), np.int64(graph.back[half])
+                row_u = max(np.int64(0), queue.twice_row[copied] - base)  # 0: nobody of this batch reaches an end
+                row_v = row_u and row_u + 1
             left_u = np.int64(cutoff) - np.int64(rows[row_u * lanes + origin - first])
             left_v = np.int64(cutoff) - np.int64(rows[row_v * lanes + origin - first])
             if directed:
@@ -1461,13 +1557,14 @@ def own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, no
                 size = _add_span(spans, size, length - _walked(length, left_v, vu, directed), length)
             for other in range(join, ptr[origin + 1]):
                 left = np.int64(cutoff) - leg[other]
-                if edge_of[other] == edge and left >= 0:
+                if (edge_of[other] == edge if copied < 0 else twice[other] == copied) and left >= 0:
                     at = np.int64(seeds.at[other]) if directed else np.int64(seeds.forth[other])
                     low = high = at
-                    if vu < FAR:
-                        low = max(np.int64(0), at - _walked(length, left, vu, directed))
-                    if uv < FAR:
-                        high = min(length, at + _walked(length, left, uv, directed))
+                    forth, back = np.int64(seeds.uv[other]), np.int64(seeds.vu[other])
+                    if back < FAR:
+                        low = max(np.int64(0), at - _walked(length, left, back, directed))
+                    if forth < FAR:
+                        high = min(length, at + _walked(length, left, forth, directed))
                     size = _add_span(spans, size, low, high)
             street[origin] += _united(spans, size) - counted
 
@@ -1508,6 +1605,9 @@ def walk(graph, pockets, seeds, targets, cutoff, shift, span, directed, fill, de
         if reason != DONE:
             return reason, at
         reason, size = localise(pockets, groups, core, climbed, wanted, room, queue, piece)
+        if streets is not None:
+            if reason == DONE:
+                reason, size = add_twice(graph, streets.twice, size, room, queue, piece)
         if reason == DONE and lanes * 2 == ROW_BYTES and size.rows + size.pendants > 65_535:  # noqa: PLR2004
             reason = WIDER  # a lane could not count them
         if reason != DONE:
@@ -1521,11 +1621,14 @@ def walk(graph, pockets, seeds, targets, cutoff, shift, span, directed, fill, de
             spread_from(pockets, seeds, first, last, size, cutoff, queue, piece, matrix)
             if streets is not None:
                 count_nodes(size, cutoff, piece, matrix, first, last, streets.nodes)
+                level_twice(pockets, streets.twice, size, cutoff, queue, matrix, first, last, streets.nodes)
                 if directed:
                     sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, streets.street)
                 else:
                     sum_streets(size, cutoff, piece, matrix, first, last, streets.street)
-                own_streets(pockets, seeds, queue, cutoff, directed, matrix, first, last, streets.nodes, streets.street)
+                own_streets(
+                    graph, pockets, seeds, queue, cutoff, directed, matrix, first, last, streets.nodes, streets.street
+                )
             if found is not None:
                 base = queue.place[queue.place.shape[0] - 1]
                 reason = visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last, fill, found)

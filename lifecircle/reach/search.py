@@ -41,6 +41,7 @@ class _Desks:
         pockets = ground.pockets
         self.n, self.n_groups = ground.n, len(pockets.core)
         self.slots = ground.slots
+        self.n_twice = len(ground.twice.ends) - 1 - ground.twice.streets  # a street has two ends
         self.spans = 2 + int(np.diff(seeds.ptr).max(initial=0))
         self.n_facilities = 0 if targets is None else len(targets.service_ptr) - 1
         n_services, n_limits = (0, 0) if targets is None else targets.thresholds.shape
@@ -64,6 +65,8 @@ class _Desks:
             next=empty(room["items"], whole),
             order=empty(self.n_groups, whole),
             row=empty(self.slots, place),
+            twice=empty(self.n_twice, whole),
+            twice_row=np.full(self.n_twice, -1, np.int64),
         )
         piece = kernels.Piece(
             empty(room["rows"] + 1, np.uint32),
@@ -199,13 +202,13 @@ class Walk:
 
     def extent(self, *, progress: Progress | None = None) -> Extent:
         """R: nodes reached and street length reached."""
-        streets = _streets(self.n_origins)
+        streets = _streets(self.ground, self.n_origins)
         self._run(streets, None, progress)
         return _extent(self.ground, streets, self._order)
 
     def extent_and_nearest(self, *, progress: Progress | None = None) -> tuple[Extent, Reach]:
         """R, N and C of one walk."""
-        streets, found = _streets(self.n_origins), self._found()
+        streets, found = _streets(self.ground, self.n_origins), self._found()
         self._run(streets, found, progress)
         return _extent(self.ground, streets, self._order), self._reach(found)
 
@@ -269,7 +272,7 @@ def extent_of_nodes(ground: Ground, cutoff: int, *, threads: int | None = None, 
     cutoff : int, ticks
     """
     seeds = ground.node_seeds
-    streets = _streets(ground.n)
+    streets = _streets(ground, ground.n)
     _run(ground, seeds, None, cutoff, streets, None, threads=threads, room=room)
     return _extent(ground, streets, ground.order)
 
@@ -343,8 +346,8 @@ def compile_kernels() -> None:
     _run(ground, ground.node_seeds, _no_targets(1, 0), 0, None, _found(1, 0, 1), threads=1, room=1)
 
 
-def _streets(n_origins: int) -> kernels.Streets:
-    return kernels.Streets(np.empty(n_origins, np.int64), np.empty(n_origins, np.int64))
+def _streets(ground: Ground, n_origins: int) -> kernels.Streets:
+    return kernels.Streets(np.empty(n_origins, np.int64), np.empty(n_origins, np.int64), ground.twice)
 
 
 def _found(n_origins: int, n_services: int, n_limits: int) -> kernels.Found:

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra as scipy_dijkstra
 from strategies import WALKER, worlds
 
+from lifecircle.reach.ground import Ground
 from lifecircle.reach.search import Walk, field
 
 TRIES = settings(max_examples=150, deadline=None)
@@ -184,6 +185,30 @@ def test_law_5_relabelling_permutes_and_never_changes_the_answer(world, random):
     after = run(dataclasses.replace(world, doors=[world.doors[k] for k in doors]))
     assert (after.ticks == before.ticks).all()
     assert (after.count == before.count).all()
+
+
+@given(worlds(), st.data())
+@TRIES
+def test_what_stands_twice_counts_once(world, data):
+    # Copies of streets and nodes, free to change between, take nobody farther; so they change no count.
+    n, count = world.n, len(world.edges)
+    nodes = data.draw(st.lists(st.integers(0, n - 1), unique=True))
+    copy = {node: n + k for k, node in enumerate(nodes)}
+    copied = [k for k in range(count) if data.draw(st.booleans())]
+    edges = [(copy.get(u, u), copy.get(v, v), *rest) for u, v, *rest in (world.edges[k] for k in copied)]
+    free = [(node, copy[node], 0.0, 0, 0) for node in nodes]
+    twice = dataclasses.replace(world, n=n + len(nodes), edges=[*world.edges, *edges, *free])
+    network = twice.network()
+    lane, made = twice.lane(network), walk(twice, network)
+    vars(made)["ground"] = Ground(
+        network.node_lon, network.node_lat, network.edge_u, network.edge_v, lane.ticks_uv, lane.ticks_vu,
+        network.length_m, node_same=np.array([*range(n), *nodes]),
+        edge_same=np.array([*range(count), *copied, *range(count + len(copied), len(twice.edges))]),
+    )  # fmt: skip
+    before, after = walk(world).extent(), made.extent()
+    assert (after.nodes == before.nodes).all()
+    assert (after.street == before.street).all()
+    assert_same(run(twice), run(world))
 
 
 @given(worlds())

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,14 +24,15 @@ HOW = [
 ]  # fmt: skip
 
 
-def walk(world, *, most=5, largest=32, **how):
+def walk(world, *, most=5, largest=32, node_same=None, edge_same=None, **how):
     network = world.network()
     lane = world.lane(network)
     made = Walk(
         network, lane, world.joins(world.homes), world.facilities(), n_origins=len(world.homes),
         thresholds={service: (limit,) for service, limit in enumerate(world.thresholds)}, **{"threads": 1, **how},
     )  # fmt: skip
-    vars(made)["ground"] = ground_of(world, network, lane, most=most, largest=largest)
+    same = {"node_same": node_same, "edge_same": edge_same}
+    vars(made)["ground"] = ground_of(world, network, lane, most=most, largest=largest, **same)
     return made
 
 
@@ -62,6 +64,114 @@ def test_r_equals_its_twin(how, world):
     assert got.unit == ("cm" if any(uv != vu for *_, uv, vu in world.edges) else "ticks")
     for home, (ticks, joins) in enumerate(fields(world)):
         assert (got.nodes[home], got.street[home]) == extent(world.edges, ticks, joins, world.cutoff)
+
+
+@st.composite
+def doubled(draw):
+    """Worlds where some nodes and streets stand several times; and whose copies nodes and edges are."""
+    directed = draw(st.booleans())
+    world = draw(worlds(directed=directed))
+    node_same, edge_same, edges = list(range(world.n)), list(range(len(world.edges))), list(world.edges)
+    copies = {node: [node] for node in range(world.n)}
+    for node in draw(st.lists(st.integers(0, world.n - 1), max_size=6)):
+        copies[node].append(len(node_same))
+        node_same.append(node)
+    for number in draw(st.lists(st.integers(0, len(edges) - 1), max_size=8)):
+        u, v, length, forth, back = world.edges[number]
+        ends = draw(st.sampled_from(copies[u])), draw(st.sampled_from(copies[v]))
+        shut = draw(st.sampled_from([(), (3,), (4,), (3, 4)] if directed else [(), (3, 4)]))
+        made = (*ends, length, forth, back)
+        edges.append(tuple(-1 if k in shut else value for k, value in enumerate(made)))
+        edge_same.append(number)
+        if draw(st.booleans()):  # the first of them closed where this one is open
+            left = [-1 if k in (3, 4) and edges[-1][k] >= 0 else value for k, value in enumerate(edges[number])]
+            edges[number] = tuple(left) if directed else (u, v, length, -1, -1) if not shut else edges[number]
+    several = [node for node in copies if len(copies[node]) > 1]
+    for node in several:
+        for _ in range(draw(st.integers(0, 2))):
+            ends = draw(st.sampled_from(copies[node])), draw(st.sampled_from(copies[node]))
+            edges.append((*ends, 0.0, *(draw(st.sampled_from([(0, 0), (0, -1), (5, 0)] if directed else [(0, 0)])))))
+            edge_same.append(len(edges) - 1)
+    homes = list(world.homes)
+    spot = st.tuples(st.sampled_from([0.0, 0.25, 0.37, 1.0]), st.sampled_from([0.0, 0.01, 3.0]))
+    for number in draw(st.lists(st.integers(0, len(edges) - 1), max_size=3)):  # homes on some copy or all of a street
+        on = [k for k, same in enumerate(edge_same) if same == edge_same[number]]
+        homes.append([(k, *draw(spot)) for k in on if k == number or draw(st.integers(0, 3))])
+    return dataclasses.replace(world, n=len(node_same), edges=edges, homes=homes), node_same, edge_same
+
+
+@pytest.mark.parametrize("how", [*HOW, {"threads": 2}, {"threads": 4, "room": 1}])
+@given(drawn=doubled(), many=st.sampled_from([1, 1, 70]))
+@TRIES
+def test_what_stands_twice_counts_once_in_r(how, drawn, many):
+    world, *same = drawn
+    again = dataclasses.replace(world, homes=world.homes * many)
+    names = {"node_same": np.array(same[0], np.int32), "edge_same": np.array(same[1], np.int32)}
+    alone, (both, reach) = walk(again, **names, **how).extent(), walk(again, **names, **how).extent_and_nearest()
+    assert (both.nodes == alone.nodes).all()
+    assert (both.street == alone.street).all()
+    assert (reach.ticks == walk(again, **how).nearest_and_counts().ticks).all()
+    for home, (ticks, joins) in enumerate(fields(world)):
+        truth = extent(world.edges, ticks, joins, world.cutoff, *same)
+        assert (alone.nodes[home :: len(world.homes)] == truth[0]).all()
+        assert (alone.street[home :: len(world.homes)] == truth[1]).all()
+
+
+@pytest.mark.parametrize(
+    ("shut", "joins", "cutoff", "street"),
+    [
+        # A street of 100 m stands twice, its copies apart: from its middle both ways, on one copy or the other, or each.
+        ([], [(0, 0.5)], 320, 2000),
+        ([], [(0, 0.5), (1, 0.5)], 320, 2000),
+        ([], [(0, 0.5), (1, 0.7)], 320, 4000),
+        ([], [(0, 0.5), (1, 0.55)], 320, 2500),
+        ([(0, 3), (1, 4)], [(0, 0.5), (1, 0.5)], 320, 2000),
+        ([(0, 3), (1, 4)], [(0, 0.5)], 320, 1000),
+        ([(0, 3), (0, 4)], [(0, 0.5), (1, 0.6)], 320, 2000),
+        ([(0, 3), (0, 4)], [(0, 0.5)], 320, 0),
+        ([(0, 3)], [(0, 0.5), (1, 1.0)], 1600, 10_000),  # to u on the first copy, from v and its end on the second
+        ([(1, 3)], [(0, 1.0), (1, 1.0)], 320, 1000),
+    ],
+)
+@pytest.mark.parametrize("how", [{}, {"most": 0, "room": 1}])
+def test_the_street_one_stands_on_stands_twice(how, shut, joins, cutoff, street):
+    edges = [[0, 1, 100.0, 3200, 3200], [2, 3, 100.0, 3200, 3200], [4, 5, 1.0, 32, 33]]
+    for edge, way in shut:
+        edges[edge][way] = -1
+    home = [(edge, share, 0.0) for edge, share in joins]
+    world = World(6, [tuple(edge) for edge in edges], [home], [((0,), [])], cutoff, [0])
+    same = [0, 1, 0, 1, 4, 5], [0, 0, 2]
+    got = walk(world, node_same=np.array(same[0]), edge_same=np.array(same[1]), **how).extent()
+    (ticks, placed), *_ = fields(world)
+    assert extent(world.edges, ticks, placed, cutoff, *same) == (got.nodes[0], got.street[0])
+    assert got.street[0] == street
+
+
+def test_the_network_says_what_stands_twice():
+    world = World(2, [(0, 1, 10.0, 320, 320), (0, 1, 10.0, 320, 320)], [[(0, 0.5, 0.0)]], [((0,), [])], 320, [0])
+    network = world.network()
+    said = {"node_same": np.zeros(2, np.int32), "edge_same": np.zeros(2, np.int32)}
+    ground = Ground.of(SimpleNamespace(**vars(network) | said), world.lane(network))
+    got = extent_of_nodes(ground, 320)
+    assert got.nodes.tolist() == [1, 1]
+    assert got.street.tolist() == [320, 320]
+
+
+@given(
+    drawn=doubled(), room=st.sampled_from([1, 4096]), contraction=st.sampled_from([(5, 32), (0, 32), (2, 2), (5, 1)])
+)
+@TRIES
+def test_what_stands_twice_counts_once_from_every_node(drawn, room, contraction):
+    world, *same = drawn
+    network = world.network()
+    names = {"node_same": np.array(same[0], np.int32), "edge_same": np.array(same[1], np.int32)}
+    ground = ground_of(world, network, world.lane(network), most=contraction[0], largest=contraction[1], **names)
+    got = extent_of_nodes(ground, world.cutoff, threads=1, room=room)
+    arcs = [(u, v, uv) for u, v, _, uv, _ in world.edges if uv >= 0]
+    arcs += [(v, u, vu) for u, v, _, _, vu in world.edges if vu >= 0]
+    for node in range(world.n):
+        ticks = bellman_ford(world.n, arcs, [(node, 0)], world.cutoff)
+        assert (got.nodes[node], got.street[node]) == extent(world.edges, ticks, [], world.cutoff, *same)
 
 
 @given(world=worlds(directed=False))
