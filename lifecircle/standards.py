@@ -1,6 +1,7 @@
 """What must be near: services, the facilities that give them, and the threshold each is held to."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -14,12 +15,19 @@ ANY = "*"
 """In a tag rule: any value of the key but ``no``."""
 
 
+LiesIn = Callable[[dict[str, list[str]]], bool]
+
+
+def _nowhere(_: dict[str, list[str]]) -> bool:
+    return False
+
+
 class TagRule(BaseModel):
     """One way OpenStreetMap says that a thing gives a service.
 
     All of ``match`` must hold (a key with one of its values), none of ``unless``, and ``name``, a regular expression,
     must be found in one of the thing's names. With ``min_area_m2`` it must be an outline of at least that area: what is
-    mapped as a point tells no size.
+    mapped as a point tells no size. With ``not_within`` it must not lie in an outline that has one of those tags.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +35,7 @@ class TagRule(BaseModel):
     unless: dict[str, list[str]] = {}
     name: str | None = None
     min_area_m2: float | None = Field(None, gt=0)
+    not_within: dict[str, list[str]] = {}
 
     @field_validator("name")
     @classmethod
@@ -38,14 +47,24 @@ class TagRule(BaseModel):
                 raise ValueError(f"not a regular expression: {error}") from error
         return value
 
-    def fits(self, tags: dict[str, str], area_m2: float = 0.0) -> bool:
-        """Say whether an OSM object with these tags, and this area if it is an outline, fits the rule."""
+    def fits(self, tags: dict[str, str], area_m2: float = 0.0, lies_in: LiesIn = _nowhere) -> bool:
+        """Say whether an OSM object fits the rule.
+
+        Parameters
+        ----------
+        tags : dict
+        area_m2 : float
+            Of an outline; 0 for a point.
+        lies_in : callable
+            Says whether the object lies in an outline with one of some tags.
+        """
         return (
             self.match.keys() <= tags.keys()  # seldom so, and quickly told
-            and all(_has(tags, key, values) for key, values in self.match.items())
-            and not any(_has(tags, key, values) for key, values in self.unless.items())
+            and all(has_tag(tags, key, values) for key, values in self.match.items())
+            and not any(has_tag(tags, key, values) for key, values in self.unless.items())
             and (self.min_area_m2 is None or area_m2 >= self.min_area_m2)
             and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
+            and not (self.not_within and lies_in(self.not_within))
         )
 
 
@@ -150,9 +169,18 @@ class Standard(BaseModel):
         }
         return self.model_copy(update={"services": changed})
 
-    def serves(self, tags: dict[str, str], area_m2: float = 0.0) -> list[str]:
-        """Service keys an OSM object with these tags and this area gives, in the standard's order."""
-        return [key for key, service in self.services.items() if any(rule.fits(tags, area_m2) for rule in service.tags)]
+    def serves(self, tags: dict[str, str], area_m2: float = 0.0, lies_in: LiesIn = _nowhere) -> list[str]:
+        """Service keys an OSM object gives, in the standard's order; parameters as `TagRule.fits`."""
+        return [
+            key
+            for key, service in self.services.items()
+            if any(rule.fits(tags, area_m2, lies_in) for rule in service.tags)
+        ]
+
+    @property
+    def asks_within(self) -> bool:
+        """Whether any rule asks what an object lies in."""
+        return any(rule.not_within for service in self.services.values() for rule in service.tags)
 
     @property
     def asks_area(self) -> bool:
@@ -176,14 +204,19 @@ class Standard(BaseModel):
     @property
     def tag_keys(self) -> set[str]:
         """Every OSM key a rule asks for."""
-        return {key for service in self.services.values() for rule in service.tags for key in rule.match}
+        return {
+            key
+            for service in self.services.values()
+            for rule in service.tags
+            for key in (*rule.match, *rule.not_within)
+        }
 
 
 def _is_name(key: str) -> bool:
     return key == "name" or key.startswith(("name:", "alt_name", "official_name", "short_name"))
 
 
-def _has(tags: dict[str, str], key: str, values: list[str]) -> bool:
+def has_tag(tags: dict[str, str], key: str, values: list[str]) -> bool:
     """Say whether a tag has one of the values; a tag may hold several, set apart by semicolons."""
     arrived = tags.get(key)
     if arrived is None:

@@ -280,15 +280,15 @@ class Prepared:
                     if self.standard.services[key].profile == name
                 }
                 reaches[name] = search(
-                    self.network, lane, self.cells.joins, self.facilities, n_cells=len(self.cells), thresholds=wanted,
-                    threads=threads, progress=lambda done: tell(done, len(self.cells)),
+                    self.network, lane, self.cells.joins, self.facilities, n_cells=len(self.cells.starts),
+                    thresholds=wanted, threads=threads, progress=lambda done: tell(done, len(self.cells.starts)),
                 )  # fmt: skip
         with clock.stage("judge"):
             coverage = Coverage.judge(
                 self.standard, self.network, self.cells, self.facilities,
                 lanes=self.lanes, profiles=self.profiles, reaches=reaches, year=self.year,
             )  # fmt: skip
-            coverage = replace(coverage, met_inside=met_inside(coverage, threads=threads))
+            coverage = replace(coverage, point_met_inside=met_inside(coverage, threads=threads))
             gaps = Gaps.find(coverage)
         return Result(self, coverage, gaps)
 
@@ -480,7 +480,7 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         lanes[name] = Lane(
             name, profile.unit, *ticks,
             homes=price(cells.joins, network, ticks, profile),
-            doors=price(facilities.joins, network, ticks, profile),
+            doors=price(facilities.joins, network, ticks, profile, tags=facilities.join_tags),
             cutoff=int(cutoff[profile.unit] * TICKS),
         )  # fmt: skip
     return Prepared(

@@ -67,11 +67,11 @@ class Stranger:
                 self.arcs[row["v"]].append((row["u"], vu))
         self.homes = defaultdict(list)
         for row in access:
-            self.homes[row["cell_id"]].append(row)
+            self.homes[row["cell_id"], row["point_n"]].append(row)
         self.doors_at_node = defaultdict(list)
         self.doors_on_edge = defaultdict(list)
         for row in entrances:
-            if row["cost"] != cost:
+            if row["cost"] != cost or row["status"] == "closed":
                 continue
             edge = self.edges[row["edge_id"]]
             uv, vu = edge[f"ticks_uv_{cost}"], edge[f"ticks_vu_{cost}"]
@@ -89,15 +89,15 @@ class Stranger:
         for row in facilities:
             self.services[row["facility_id"]].add(row["service"])
 
-    def walk(self, cell_id, cutoff):
-        """Ticks from a cell to every facility within the cutoff."""
+    def walk(self, cell_id, cutoff, point_n=0):
+        """Ticks from an access point of a cell to every facility within the cutoff."""
         seeds, found = {}, {}
 
         def offer(facility, ticks):
             if ticks <= cutoff and ticks < found.get(facility, math.inf):
                 found[facility] = ticks
 
-        for join in self.homes.get(cell_id, ()):
+        for join in self.homes.get((cell_id, point_n), ()):
             edge = self.edges[join[f"edge_id_{self.cost}"]]
             uv, vu = edge[f"ticks_uv_{self.cost}"], edge[f"ticks_vu_{self.cost}"]
             x, leg, length = join[f"offset_m_{self.cost}"], join[f"leg_ticks_{self.cost}"], edge["length_m"]
@@ -125,9 +125,9 @@ class Stranger:
     def reached(self, seeds, cutoff):
         return dijkstra(self.arcs, seeds, cutoff)
 
-    def nearest(self, cell_id, cutoff, thresholds):
+    def nearest(self, cell_id, cutoff, thresholds, point_n=0):
         """Per service: ticks to the nearest facility (None beyond the cutoff) and the number within its threshold."""
-        found = self.walk(cell_id, cutoff)
+        found = self.walk(cell_id, cutoff, point_n)
         out = {}
         for service, threshold in thresholds.items():
             ticks = [t for facility, t in found.items() if service in self.services[facility]]

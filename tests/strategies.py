@@ -92,6 +92,7 @@ class World:
             joins=joins,
             join_kind=np.full(k, "nearest", dtype=object),
             join_evidence=np.full(k, "", dtype=object),
+            join_tags=np.array([{}] * k, dtype=object),
             region=REGION,
         )
 

@@ -1,6 +1,7 @@
 """Met or not, for every cell and service, and the figures of every zone with numerator and denominator."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Literal
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecircle.assess.edge import at_edge
-from lifecircle.model.cells import JUDGED, PEOPLE, STATUS, Cells
+from lifecircle.model.cells import PEOPLE, STATUS, Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import SCRAP_M
@@ -72,14 +73,14 @@ class Coverage:
     ----------
     lanes : dict of Lane by cost name
     profiles : dict of Profile by cost name
-    ticks : (n_services, n_cells) float64
-        Ticks to the nearest facility of each service; inf beyond the cutoff.
-    nearest, count : (n_services, n_cells) int32
-    met : (n_services, n_cells) int8
-        1 met, 0 not met, -1 unknown (the cell could not be joined to the network, or lies outside the data).
+    point_ticks : (n_services, n_points) float64
+        Ticks from each access point to the nearest facility of each service; inf beyond the cutoff.
+    point_nearest, point_count : (n_services, n_points) int32
+    point_met : (n_services, n_points) int8
+        1 met, 0 not met, -1 unknown (the point could not be joined to the network, or lies outside the data).
     year : int or None
         Year the facilities were chosen for.
-    met_inside : (n_services, n_cells) int8 or None
+    point_met_inside : (n_services, n_points) int8 or None
         Verdicts where only facilities inside the boundary count; None where all lie inside it.
     """
 
@@ -89,15 +90,15 @@ class Coverage:
     facilities: Facilities
     lanes: dict[str, Lane]
     profiles: dict[str, Profile]
-    ticks: NDArray[np.float64]
-    nearest: NDArray[np.int32]
-    count: NDArray[np.int32]
-    met: NDArray[np.int8]
+    point_ticks: NDArray[np.float64]
+    point_nearest: NDArray[np.int32]
+    point_count: NDArray[np.int32]
+    point_met: NDArray[np.int8]
     year: int | None = None
-    met_inside: NDArray[np.int8] | None = None
+    point_met_inside: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
-        for array in (self.ticks, self.nearest, self.count, self.met):
+        for array in (self.point_ticks, self.point_nearest, self.point_count, self.point_met):
             array.flags.writeable = False
 
     @classmethod
@@ -114,7 +115,7 @@ class Coverage:
         year: int | None = None,
     ) -> "Coverage":
         """Hold every walk against its threshold, and flag the cells at the edge of the data."""
-        shape = (len(standard.services), len(cells))
+        shape = (len(standard.services), len(cells.starts))
         ticks = np.full(shape, np.inf)
         nearest, count = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
         for reach in reaches.values():
@@ -122,11 +123,33 @@ class Coverage:
             ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count[:, 0]
         limit = np.array([service.threshold.value * TICKS for service in standard.services.values()])
         met = (ticks <= limit[:, None]).astype(np.int8)
-        met[:, ~np.isin(cells.status, JUDGED)] = UNKNOWN
+        met[:, ~cells.judged] = UNKNOWN
         status = cells.status.copy()
-        status[at_edge(cells, ticks, standard, profiles)] = STATUS.index("edge")
+        status[at_edge(cells, ticks[:, cells.starts.first], standard, profiles)] = STATUS.index("edge")
         cells = replace(cells, status=status)
         return cls(standard, network, cells, facilities, lanes, profiles, ticks, nearest, count, met, year)
+
+    # A cell's own values are those of its main access point.
+
+    @cached_property
+    def ticks(self) -> NDArray[np.float64]:
+        """Ticks to the nearest facility, (n_services, n_cells) float64; inf beyond the cutoff."""
+        return self.point_ticks[:, self.cells.starts.first]
+
+    @cached_property
+    def nearest(self) -> NDArray[np.int32]:
+        """The nearest facility, (n_services, n_cells) int32, -1 for none."""
+        return self.point_nearest[:, self.cells.starts.first]
+
+    @cached_property
+    def count(self) -> NDArray[np.int32]:
+        """Facilities within the threshold, (n_services, n_cells) int32."""
+        return self.point_count[:, self.cells.starts.first]
+
+    @cached_property
+    def met(self) -> NDArray[np.int8]:
+        """Verdicts, (n_services, n_cells) int8."""
+        return self.point_met[:, self.cells.starts.first]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -145,9 +168,10 @@ class Coverage:
     def on_scraps(self) -> NDArray[np.bool_]:
         """Cells whose every join is on a part of the network shorter than `SCRAP_M`, cut off from all else."""
         joins = self.cells.joins
-        longest = np.zeros(len(self.cells))
+        longest = np.zeros(len(self.cells.starts))
         np.maximum.at(longest, joins.place, self.network.part_length_m()[joins.edge])
-        return (longest > 0) & (longest < SCRAP_M)
+        longest = longest[self.cells.starts.first]
+        return np.asarray((longest > 0) & (longest < SCRAP_M))
 
     @property
     def met_n(self) -> NDArray[np.int16]:
@@ -171,14 +195,17 @@ class Coverage:
         ]
         places += [(zone.key, "zone", cells.zone == ix) for ix, zone in enumerate(region.zones)]
         places += [(over.key, "overlay", cells.in_overlay[ix]) for ix, over in enumerate(region.overlays)]
-        verdicts = dict(zip(self.keys, self.met, strict=True))
-        together = np.where((self.met < 0).any(axis=0), UNKNOWN, (self.met == MET).all(axis=0).astype(np.int8))
-        verdicts[ALL] = together.astype(np.int8)
+        verdicts = dict(zip(self.keys, self.point_met, strict=True))
+        unknown, every = (self.point_met < 0).any(axis=0), (self.point_met == MET).all(axis=0)
+        verdicts[ALL] = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
         found = []
         for place, kind, inside in places:
             for service, verdict in verdicts.items():
                 for measure in MEASURES:
-                    parts = [self._weight(measure, inside & (verdict == v)) for v in (MET, NOT_MET, UNKNOWN)]
+                    parts = [
+                        self._weight(measure, inside[cells.starts.cell] & (verdict == v))
+                        for v in (MET, NOT_MET, UNKNOWN)
+                    ]
                     found.append(Figure(place, kind, service, measure, *parts))
         return found
 
@@ -187,20 +214,20 @@ class Coverage:
 
         Empty where no facility lies outside.
         """
-        if self.met_inside is None:
+        if self.point_met_inside is None:
             return []
-        inside = replace(self, met=self.met_inside, met_inside=None)
+        inside = replace(self, point_met=self.point_met_inside, point_met_inside=None)
         pairs = zip(self.figures(), inside.figures(), strict=True)
         return [(figure, other) for figure, other in pairs if figure.kind == "region"]
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
+        """People of the access points chosen; cells, or their area, of which the main one is."""
+        starts = self.cells.starts
         if measure == "cells":
-            return int(chosen.sum())
+            return int(chosen[starts.first].sum())
         if measure == "area_m2":
-            return int(self.cells.area_m2[chosen].sum())
-        if self.cells.people is None:
-            return None
-        return int(self.cells.people[chosen].sum()) / PEOPLE
+            return int(self.cells.area_m2[chosen[starts.first]].sum())
+        return None if starts.people is None else int(starts.people[chosen].sum()) / PEOPLE
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":
         """One row per cell, as ``cells.parquet`` has it (see the results contract in the README)."""
@@ -210,24 +237,40 @@ class Coverage:
         geometry = frame.pop("geometry")
         columns: dict[str, object] = {}
         joins = self.cells.joins
-        first = np.full(len(self.cells), -1, dtype=np.int64)
+        first = np.full(len(self.cells.starts), -1, dtype=np.int64)
         main = joins.rank == 0
         first[joins.place[main]] = np.flatnonzero(main)
+        first = first[self.cells.starts.first]
         has = first >= 0
         for name, lane in self.lanes.items():
             columns |= self.join_columns(name, lane, first[has], has)
-        for ix, key in enumerate(self.keys):
-            value = np.where(np.isfinite(self.ticks[ix]), self.ticks[ix] / TICKS, np.nan).astype(np.float32)
-            unknown = self.met[ix] == UNKNOWN
-            columns[f"{key}_{self.unit_of(key)}"] = value
-            columns[f"{key}_n"] = nullable(self.count[ix], unknown)
-            columns[f"{key}_met"] = pd.arrays.BooleanArray(self.met[ix] == MET, unknown)
+        columns |= self.verdict_columns(self.cells.starts.first)
         met_n = self.met_n
         columns["met_n"] = nullable(met_n, met_n < 0)
         columns["missing"] = pd.Series(self.missing, dtype=object)
         out = frame.assign(**columns)
         out["geometry"] = geometry
         return out.set_geometry("geometry", crs=self.cells.region.crs)
+
+    def verdict_columns(self, points: NDArray[np.int64]) -> dict[str, object]:
+        """Columns of every service for some access points: the walk, the number within reach and the verdict.
+
+        Parameters
+        ----------
+        points : (n_rows,) positions of access points
+        """
+        import pandas as pd
+
+        columns: dict[str, object] = {}
+        for ix, key in enumerate(self.keys):
+            ticks, met = self.point_ticks[ix, points], self.point_met[ix, points]
+            unknown = met == UNKNOWN
+            columns[f"{key}_{self.unit_of(key)}"] = np.where(np.isfinite(ticks), ticks / TICKS, np.nan).astype(
+                np.float32
+            )
+            columns[f"{key}_n"] = nullable(self.point_count[ix, points], unknown)
+            columns[f"{key}_met"] = pd.arrays.BooleanArray(met == MET, unknown)
+        return columns
 
     def join_columns(
         self, name: str, lane: Lane, joins: NDArray[np.int64], rows: NDArray[np.bool_]

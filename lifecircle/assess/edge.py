@@ -75,8 +75,8 @@ def met_inside(coverage: "Coverage", *, threads: int | None = None) -> NDArray[n
     outside = facilities.outside
     if not outside.any():
         return None
-    met = coverage.met.copy()
-    doubtful = (met == 1) & outside[np.maximum(coverage.nearest, 0)]
+    met = coverage.point_met.copy()
+    doubtful = (met == 1) & outside[np.maximum(coverage.point_nearest, 0)]
     met[doubtful] = 0
     inside = facilities.only(~outside)
     if len(inside) == 0:
@@ -149,15 +149,15 @@ def islands(network: Network, cells: Cells, facilities: Facilities) -> list[Isla
     first = np.full(n, network.n_nodes, dtype=np.int64)
     np.minimum.at(first, network.component, np.arange(network.n_nodes))  # node ids ascend
     joins = cells.joins
-    home = part[joins.edge]
-    lowest, highest = np.full(len(cells), n), np.full(len(cells), -1)
+    home, points = part[joins.edge], cells.starts
+    lowest, highest = np.full(len(points), n), np.full(len(points), -1)
     np.minimum.at(lowest, joins.place, home)
     np.maximum.at(highest, joins.place, home)
     bound = np.flatnonzero(lowest == highest)
-    n_cells = np.bincount(lowest[bound], minlength=n)
+    n_cells = np.bincount(lowest[np.intersect1d(bound, points.first)], minlength=n)
     people = np.zeros(n, dtype=np.int64)
-    if cells.people is not None:
-        np.add.at(people, lowest[bound], cells.people[bound])
+    if points.people is not None:
+        np.add.at(people, lowest[bound], points.people[bound])
     doors = np.unique(np.stack([part[facilities.joins.edge], facilities.joins.place]), axis=1)[0]
     n_doors = np.bincount(doors, minlength=n)
     found = [

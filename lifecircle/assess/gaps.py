@@ -62,14 +62,17 @@ class Gaps:
 
     @classmethod
     def find(cls, coverage: Coverage) -> "Gaps":
-        """Cluster the cells that lack a service: pixels that touch, at a corner too, are one gap."""
+        """Cluster the cells that lack a service: pixels that touch, at a corner too, are one gap.
+
+        A cell lacks it where any of its access points does; the people of a gap are those of these points.
+        """
         found: list[Gap] = []
         polygons = coverage.cells.polygons()
-        centres = np.asarray(shapely.centroid(polygons), dtype=object)
+        places = np.asarray(shapely.points(coverage.cells.starts.xy), dtype=object)
         for ix in range(len(coverage.keys)):
-            unmet = np.flatnonzero(coverage.met[ix] == NOT_MET)
+            unmet = np.flatnonzero(coverage.point_met[ix] == NOT_MET)
             if len(unmet):
-                made = _gaps(coverage, ix, unmet, _causes(coverage, ix, unmet, centres[unmet]), polygons)
+                made = _gaps(coverage, ix, unmet, _causes(coverage, ix, unmet, places[unmet]), polygons)
                 made.sort(key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
                 found += made
         return cls(coverage, tuple(found))
@@ -109,8 +112,9 @@ class Gaps:
 
 
 def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Say which cluster each unmet cell is in, (len(unmet),) counted from 0."""
-    row, column = coverage.cells.row[unmet], coverage.cells.column[unmet]
+    """Say which cluster each unmet access point is in, (len(unmet),) counted from 0."""
+    cell = coverage.cells.starts.cell[unmet]
+    row, column = coverage.cells.row[cell], coverage.cells.column[cell]
     row, column = row - row.min(), column - column.min()
     grid = np.zeros((row.max() + 1, column.max() + 1), dtype=bool)
     grid[row, column] = True
@@ -119,9 +123,9 @@ def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> NDArray[np.int64]
 
 
 def _causes(
-    coverage: Coverage, service: int, unmet: NDArray[np.int64], centres: NDArray[np.object_]
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], places: NDArray[np.object_]
 ) -> NDArray[np.object_]:
-    """First cause of each unmet cell, (len(unmet),) str."""
+    """First cause of each unmet access point, (len(unmet),) str."""
     key = coverage.keys[service]
     rule = coverage.standard.services[key]
     limit = rule.threshold.value
@@ -133,8 +137,8 @@ def _causes(
     giving = np.flatnonzero([service in given for given in facilities.services])
     tree = shapely.STRtree(facilities.shape[giving])
     near = np.zeros(len(unmet), dtype=bool)
-    near[tree.query(centres, predicate="dwithin", distance=crow_m)[0]] = True
-    miss = coverage.ticks[service, unmet] <= limit * TICKS * NEAR_MISS
+    near[tree.query(places, predicate="dwithin", distance=crow_m)[0]] = True
+    miss = coverage.point_ticks[service, unmet] <= limit * TICKS * NEAR_MISS
     return np.where(miss, "near_miss", np.where(near, "severed", "none_near")).astype(object)
 
 
@@ -143,16 +147,16 @@ def _gaps(
     polygons: NDArray[np.object_],
 ) -> list[Gap]:  # fmt: skip
     """Every cluster of the cells that lack a service, in any order."""
-    cells, cluster = coverage.cells, _clusters(coverage, unmet)
+    cells, starts, cluster = coverage.cells, coverage.cells.starts, _clusters(coverage, unmet)
     order = np.argsort(cluster, kind="stable")
     first = np.flatnonzero(np.diff(cluster[order], prepend=-1))
-    weight = np.ones(len(unmet)) if cells.people is None else cells.people[unmet].astype(np.float64)
-    zones = np.array([zone.key for zone in cells.region.zones], dtype=object)[cells.zone[unmet]]
+    weight = starts.share[unmet] if starts.people is None else starts.people[unmet].astype(np.float64)
+    zones = np.array([zone.key for zone in cells.region.zones], dtype=object)[cells.zone[starts.cell[unmet]]]
     inner = unmet[order]
-    people = None if cells.people is None else (np.add.reduceat(cells.people[inner], first) / PEOPLE).tolist()
-    worst = (np.maximum.reduceat(coverage.ticks[service, inner], first) / TICKS).tolist()
-    area_m2 = np.add.reduceat(cells.area_m2[inner], first).tolist()
-    groups = np.split(inner, first[1:])
+    people = None if starts.people is None else (np.add.reduceat(starts.people[inner], first) / PEOPLE).tolist()
+    worst = (np.maximum.reduceat(coverage.point_ticks[service, inner], first) / TICKS).tolist()
+    groups = [np.unique(starts.cell[points]) for points in np.split(inner, first[1:])]
+    area_m2 = [int(cells.area_m2[group].sum()) for group in groups]
     zone, mostly = _most(zones, weight, cluster), _most(cause, weight, cluster)
     return [
         Gap(

@@ -209,8 +209,9 @@ def _centres(cells: Cells) -> NDArray[np.float64]:
 
 def _snapping(cells: Cells, limit_m: float) -> dict[str, Any]:
     main = cells.joins.rank == 0
-    leg = np.full(len(cells), np.nan)
+    leg = np.full(len(cells.starts), np.nan)
     leg[cells.joins.place[main]] = cells.joins.leg_m[main]
+    leg = leg[cells.starts.first]
     joined = np.isfinite(leg)
     ends = [*BINS_M[1:], None]
     bins = [
@@ -218,7 +219,7 @@ def _snapping(cells: Cells, limit_m: float) -> dict[str, Any]:
         for low, high in zip(BINS_M, ends, strict=True)
     ]
     far = np.lexsort((np.arange(len(cells)), -np.nan_to_num(leg, nan=-1.0)))[: min(_WORST, int(joined.sum()))]
-    lon, lat = cells.region.to_lonlat.transform(*_centres(cells)[far].T)
+    lon, lat = cells.region.to_lonlat.transform(*cells.starts.xy[cells.starts.first[far]].T)
     ids = cells.cell_id
     return {
         "limit_m": tidy_numbers(limit_m),

@@ -1,6 +1,7 @@
 """Residential cells: pixels with people, or squares with homes, and where each one's walk starts."""
 
 import logging
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
+from lifecircle.model.starts import Starts, starts
 from lifecircle.region import GEOD, Region
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ JUDGED = (STATUS.index("ok"), STATUS.index("edge"))
 
 GRID_M = 100.0
 """Side of the squares made where no population raster is given."""
+
+_HIGHEST = 150.0  # floors: beyond it a number is a slip
 
 HOMES = frozenset(
     {"yes", "house", "detached", "semidetached_house", "terrace", "apartments", "residential", "dormitory"}
@@ -62,7 +66,10 @@ class Cells:
     to_edge_m : (n,) float64
         Metres from the centre to the nearest side of the box of the street data, about; negative outside it.
     extent : (west, south, east, north) of that box, degrees
+    starts : Starts
+        Access points, where the walks of the cells start.
     joins : Joins
+        Of the access points.
     crs, transform : of the raster the cells are pixels of
     shape : (rows, columns) of the window the cells lie in; ``origin`` is its first row and column
     rounding_people : float
@@ -81,6 +88,7 @@ class Cells:
     status: NDArray[np.uint8]
     to_edge_m: NDArray[np.float64]
     extent: tuple[float, ...]
+    starts: Starts
     joins: Joins
     crs: pyproj.CRS
     transform: object
@@ -183,6 +191,13 @@ class Cells:
             [f"r{r}c{c}" for r, c in zip(self.row.tolist(), self.column.tolist(), strict=True)], dtype=object
         )
 
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Access points that have a verdict: those on the network, of cells inside the data; (n_points,) bool."""
+        joined = np.zeros(len(self.starts), dtype=bool)
+        joined[self.joins.place] = True
+        return np.asarray(joined & np.isin(self.status, JUDGED)[self.starts.cell], dtype=bool)
+
     def polygons(self) -> NDArray[np.object_]:
         """Cell outlines in the metre CRS, (n,) shapely."""
         return np.asarray(shapely.polygons(self.corners), dtype=object)
@@ -225,10 +240,12 @@ class _Placed:
 
 @dataclass(frozen=True)
 class _Fabric:
-    """Homes and residential land, metre CRS."""
+    """Homes and residential land, metre CRS; of buildings the middle and the floor area."""
 
     home_xy: NDArray[np.float64]
+    home_m2: NDArray[np.float64]
     building_xy: NDArray[np.float64]
+    building_m2: NDArray[np.float64]
     land: NDArray[np.object_] | None
 
 
@@ -259,13 +276,22 @@ def _fabric(features: pd.DataFrame, region: Region) -> _Fabric:
     home = np.array([kind in HOMES for kind in kinds], dtype=bool) & building
     land = np.fromiter((t.get("landuse") == "residential" for t in tags), dtype=bool, count=len(tags)) & is_area
     shapes = features["geometry"].to_numpy(dtype=object)
-    centre = shapely.centroid(region.project(shapes[building])) if building.any() else np.array([], dtype=object)
+    standing = region.project(shapes[building]) if building.any() else np.array([], dtype=object)
+    centre = shapely.centroid(standing)
     xy = np.column_stack([shapely.get_x(centre), shapely.get_y(centre)])
+    floors = np.array([_levels(t) for t in tags[building]], dtype=np.float64)
+    floor_m2 = np.maximum(shapely.area(standing), 1.0) * floors
     areas = None
     if land.any():
         areas = region.project(shapes[land])
         areas = np.where(shapely.is_valid(areas), areas, shapely.buffer(areas, 0))
-    return _Fabric(xy[home[building]], xy, areas)
+    return _Fabric(xy[home[building]], floor_m2[home[building]], xy, floor_m2, areas)
+
+
+def _levels(tags: dict[str, str]) -> float:
+    """Floors of a building, 1 where nobody counted them."""
+    told = re.fullmatch(r"\d{1,3}(\.\d+)?", tags.get("building:levels", "").strip())
+    return min(max(float(told.group()), 1.0), _HIGHEST) if told else 1.0
 
 
 def _build(  # noqa: PLR0913, PLR0917
@@ -283,17 +309,20 @@ def _build(  # noqa: PLR0913, PLR0917
     centre_x, centre_y = transform @ (column + 0.5, row + 0.5)  # type: ignore[operator]
     centre_lon, centre_lat = to_lonlat.transform(centre_x, centre_y)
     centre = shapely.points(np.column_stack(to_metres.transform(centre_x, centre_y)))
-    joins = snapper.join(centre)
-    status = np.full(len(row), STATUS.index("unsnapped"), dtype=np.uint8)
-    status[joins.place] = STATUS.index("ok")
+    polygons = shapely.polygons(corners)
+    fabric = _fabric(features, region)
+    # Where no homes are mapped, any building is likelier one than the grass beside it.
+    starting = starts(polygons, shapely.get_coordinates(centre), people, *_lived_in(fabric, polygons), snapper.barriers)
+    joins = snapper.join(shapely.points(starting.xy))
+    joined = np.zeros(len(starting), dtype=bool)
+    joined[joins.place] = True
+    status = np.where(joined[starting.first], STATUS.index("ok"), STATUS.index("unsnapped")).astype(np.uint8)
     west, south, east, north = extent
     degree_m = 111_320.0 * np.cos(np.radians(centre_lat))
     sides = [(centre_lon - west) * degree_m, (east - centre_lon) * degree_m]
     to_edge_m = np.min([*sides, (centre_lat - south) * 110_574.0, (north - centre_lat) * 110_574.0], axis=0)
     beyond = to_edge_m < 0
     status[beyond & (status != STATUS.index("ok"))] = STATUS.index("outside_data")
-    fabric = _fabric(features, region)
-    polygons = shapely.polygons(corners)
     zone = np.full(len(row), -1, dtype=np.int16)
     for ix in reversed(range(len(region.zones))):  # a centre on a shared border belongs to the first zone
         zone[shapely.intersects_xy(region.zones[ix].geometry, centre_lon, centre_lat)] = ix
@@ -317,6 +346,7 @@ def _build(  # noqa: PLR0913, PLR0917
         status=status,
         to_edge_m=to_edge_m,
         extent=tuple(extent),
+        starts=starting,
         joins=joins,
         crs=crs,
         transform=transform,
@@ -324,6 +354,19 @@ def _build(  # noqa: PLR0913, PLR0917
         origin=origin,
         rounding_people=rounding,
         region=region,
+    )
+
+
+def _lived_in(fabric: _Fabric, polygons: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pick the buildings walks start from: the homes of each cell, and in a cell without homes all buildings."""
+    tree = shapely.STRtree(polygons)
+    with_homes = np.zeros(len(polygons), dtype=bool)
+    with_homes[tree.query(shapely.points(fabric.home_xy), predicate="intersects")[1]] = True
+    building, cell = tree.query(shapely.points(fabric.building_xy), predicate="intersects")
+    other = np.unique(building[~with_homes[cell]])
+    return (
+        np.concatenate([fabric.home_xy, fabric.building_xy[other]]),
+        np.concatenate([fabric.home_m2, fabric.building_m2[other]]),
     )
 
 

@@ -4,6 +4,7 @@ import logging
 import re
 import unicodedata
 from dataclasses import dataclass, replace
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
+from lifecircle.model.ways import is_shut
 from lifecircle.region import Region, geodesic_area
-from lifecircle.standards import Standard
+from lifecircle.standards import Standard, has_tag
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -56,6 +58,9 @@ class Facilities:
     join_kind : (n_joins,) object
         ``mapped`` (an entrance or gate on the outline), ``crossing`` (a way crosses the outline) or ``nearest``.
     join_evidence : (n_joins,) object
+    join_tags : (n_joins,) object
+        What the entrance and the place say of wheelchairs, kerbs and the like: profiles that are barred by these tags
+        do not enter there.
     """
 
     service_keys: tuple[str, ...]
@@ -70,6 +75,7 @@ class Facilities:
     joins: Joins
     join_kind: NDArray[np.object_]
     join_evidence: NDArray[np.object_]
+    join_tags: NDArray[np.object_]
     region: Region
 
     def __post_init__(self) -> None:
@@ -115,12 +121,15 @@ class Facilities:
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
         members = rows["shape"].to_numpy(dtype=object)
         ground = (shapely.get_dimensions(members) == 2) & ~rows["roofed"].to_numpy(dtype=bool)  # noqa: PLR2004
+        wheels = rows["wheelchair"].to_numpy(dtype=object)
         rows, place = _one_per_place(rows)
         shapes = rows["shape"].to_numpy(dtype=object)
         # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within
         # the outline that stands for it: that is entered through the outline.
         outside = ~shapely.intersects(shapely.point_on_surface(members), shapes[place]) | (members == shapes[place])
-        joins, kind, evidence = _entrances(members[outside], place[outside], ground[outside], features, snapper)
+        joins, kind, evidence, said = _entrances(
+            members[outside], place[outside], ground[outside], wheels[outside], features, snapper
+        )
         return cls(
             service_keys=keys,
             facility_id=rows["facility_id"].to_numpy(dtype=object),
@@ -134,6 +143,7 @@ class Facilities:
             joins=joins,
             join_kind=kind,
             join_evidence=evidence,
+            join_tags=said,
             region=region,
         )
 
@@ -163,6 +173,7 @@ class Facilities:
             joins=joins_of(self.joins, chosen),
             join_kind=self.join_kind[kept],
             join_evidence=self.join_evidence[kept],
+            join_tags=self.join_tags[kept],
         )
 
     @property
@@ -226,6 +237,7 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
     wanted = {prefix + key for key in standard.tag_keys for prefix in ("", *_LIFECYCLE)}
     position = {key: ix for ix, key in enumerate(standard.services)}
     found: list[tuple[object, ...]] = []
+    grounds = _Grounds(features) if standard.asks_within else None
     for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
         if wanted.isdisjoint(tags):
             continue
@@ -234,21 +246,46 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
         area_m2 = 0.0
         if standard.asks_area and geometry is not None and shapely.get_dimensions(geometry) == 2:  # noqa: PLR2004
             area_m2 = geodesic_area(geometry)
-        served = standard.serves(tags, area_m2) if _open_in(year, opens, closes) else []
+        lies_in = partial(_lies_in, grounds, geometry)
+        served = standard.serves(tags, area_m2, lies_in) if _open_in(year, opens, closes) else []
         if to_come:  # what is proposed stands beside what is there, from the year it is said to open
             said = [tags.get("opening_date"), to_come.get("opening_date"), to_come.get("start_date")]
             then = _first_year(*said, *([] if served else [tags.get("start_date")]))
             if year is not None and then <= year and _open_in(year, then, closes):
                 opens = opens if served else then
-                served = served + [key for key in standard.serves({**tags, **to_come}, area_m2) if key not in served]
+                served = served + [
+                    key for key in standard.serves({**tags, **to_come}, area_m2, lies_in) if key not in served
+                ]
         elif served and _year(tags.get("opening_date")) > (9999 if year is None else year):
             served = []
         if served and geometry is not None and not geometry.is_empty:
             services = tuple(sorted(position[key] for key in served))
             roofed = tags.get("building", "no") != "no"
-            found.append((f"{kind}{osm_id}", services, _name(tags), _number(tags), opens, closes, roofed, geometry))
-    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "roofed", "geometry"]
+            about = (_name(tags), _number(tags), opens, closes, roofed, tags.get("wheelchair"))
+            found.append((f"{kind}{osm_id}", services, *about, geometry))
+    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "roofed", "wheelchair", "geometry"]
     return pd.DataFrame(found, columns=columns).sort_values("facility_id", ignore_index=True)
+
+
+class _Grounds:
+    """Outlines by what they are, to ask what lies in them."""
+
+    def __init__(self, features: pd.DataFrame) -> None:
+        area = (features["osm_type"] != "n").to_numpy()
+        self.tags = features["tags"].to_numpy()[area]
+        self.shapes = features["geometry"].to_numpy(dtype=object)[area]
+        self.trees: dict[str, shapely.STRtree] = {}
+
+    def hold(self, asked: dict[str, list[str]], point: Any) -> bool:
+        name = repr(asked)
+        if name not in self.trees:
+            those = [any(has_tag(t, key, values) for key, values in asked.items()) for t in self.tags]
+            self.trees[name] = shapely.STRtree(self.shapes[np.array(those, dtype=bool)])
+        return bool(len(self.trees[name].query(point, predicate="intersects")))
+
+
+def _lies_in(grounds: _Grounds | None, geometry: Any, asked: dict[str, list[str]]) -> bool:
+    return grounds is not None and geometry is not None and grounds.hold(asked, shapely.point_on_surface(geometry))
 
 
 def _open_in(year: int | None, opens: float, closes: float) -> bool:
@@ -380,9 +417,9 @@ def _adjoining(places: NDArray[np.int64], shapes: NDArray[np.object_], snapper: 
 
 
 def _entrances(
-    shapes: NDArray[np.object_], owner: NDArray[np.int64], ground: NDArray[np.bool_], features: pd.DataFrame,
-    snapper: Snapper,
-) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_]]:  # fmt: skip
+    shapes: NDArray[np.object_], owner: NDArray[np.int64], ground: NDArray[np.bool_], wheels: NDArray[np.object_],
+    features: pd.DataFrame, snapper: Snapper,
+) -> tuple[Joins, NDArray[np.object_], NDArray[np.object_], NDArray[np.object_]]:  # fmt: skip
     """Find the entrances of every place, those of all the objects that were merged into it.
 
     Parameters
@@ -390,6 +427,7 @@ def _entrances(
     shapes : (n_objects,) shapely, metre CRS
     owner : (n_objects,) the place each object is
     ground : (n_objects,) whether it is land and no building
+    wheels : (n_objects,) what it says of ``wheelchair``, or None
 
     A point joins the nearest edge. An area is entered where a mapped entrance or gate stands on its outline; without
     one, where ways cross the outline; and with neither, a building from its point nearest to a way, and land from a
@@ -398,7 +436,7 @@ def _entrances(
     is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
     outline = np.where(is_area, shapely.boundary(shapes), shapes)
     gates = [
-        (kind, osm_id, geometry)
+        (kind, osm_id, geometry, tags)
         for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None)
         if kind == "n"
         and (
@@ -406,8 +444,10 @@ def _entrances(
             or tags.get("barrier") in _GATES
             or tags.get("railway") in _EXITS
         )
+        and not is_shut(tags)
     ]
     found: list[tuple[int, object, str, str]] = []
+    door_tags: dict[str, dict[str, str]] = {}
     has = np.zeros(len(shapes), dtype=bool)
     if gates:
         points = snapper.network.region.project(np.array([gate[2] for gate in gates], dtype=object))
@@ -417,6 +457,7 @@ def _entrances(
             if is_area[p]:
                 has[p] = True
                 found.append((p, points[g], "mapped", f"n{gates[g][1]}"))
+                door_tags[f"n{gates[g][1]}"] = gates[g][3]
     bare = np.flatnonzero(is_area & ~has)
     if len(bare):
         place, edge = snapper.tree.query(outline[bare], predicate="intersects")
@@ -441,6 +482,10 @@ def _entrances(
     joins, _ = snapper.doors(points_joined)
     kind = np.array([found[p][2] for p in joins.place], dtype=object)
     evidence = np.array([found[p][3] for p in joins.place], dtype=object)
+    said = np.empty(len(joins), dtype=object)
+    for ix, p in enumerate(joins.place.tolist()):
+        own = wheels[found[p][0]]
+        said[ix] = ({} if own is None else {"wheelchair": own}) | door_tags.get(found[p][3], {})
     place = owner[[row[0] for row in found]][joins.place].astype(np.int32)
     rank = np.arange(len(place)) - np.searchsorted(place, place)
-    return Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m), kind, evidence
+    return Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m), kind, evidence, said

@@ -406,8 +406,16 @@ class Network:
                 grade = np.where(self.length_m > 0, rise / self.length_m, 0.0)
         pause_s = None
         if profile.delays:
-            keys = profile.delaying_keys
-            pause_s = self._told(lambda tags: 0.0 if keys.isdisjoint(tags) else profile.pause_s(tags), np.float64)
+            keys = sorted(profile.delaying_keys)
+            known: dict[tuple[str | None, ...], float] = {}
+
+            def pause(tags: dict[str, str]) -> float:
+                said = tuple(map(tags.get, keys))  # few ways say anything else than others do
+                if said not in known:
+                    known[said] = profile.pause_s(tags)
+                return known[said]
+
+            pause_s = self._told(pause, np.float64)
             pause_s = np.where(self.passage, pause_s / 2, pause_s)  # half on each way that meets the node
         said: dict[str, Any] = {"stairs": self.steps if profile.steps_factor is not None else None, "pause_s": pause_s}
         open_edge = self.walked_by(profile)

@@ -80,7 +80,8 @@ class Snapper:
     limit_m : float
         Places farther from every path than this stay unjoined.
     barriers : (n,) shapely geometries in the metre CRS, optional
-        Water and railways, which the second join of a place on a scrap must not cross.
+        Water, railways and motorways: places join a path on their own side, and the second join of a place on a scrap
+        crosses none. Kept as a tree in ``barriers``.
     """
 
     def __init__(self, network: Network, *, limit_m: float, barriers: NDArray[np.object_] | None = None) -> None:
@@ -97,8 +98,8 @@ class Snapper:
         self._level = np.flatnonzero(self._wheels)
         self._scrap = network.part_length_m()[:n] < SCRAP_M
         self._rest = np.flatnonzero(~self._scrap)
-        self._barriers = shapely.STRtree(barriers if barriers is not None else [])
-        shapely.prepare(self._barriers.geometries)
+        self.barriers = shapely.STRtree(barriers if barriers is not None else [])
+        shapely.prepare(self.barriers.geometries)
 
     @cached_property
     def _level_tree(self) -> shapely.STRtree:
@@ -170,10 +171,10 @@ class Snapper:
         if len(edge):
             legs = shapely.linestrings(ends)
             # Few meet a barrier, and a sea has many corners: prepared, it says fast which do.
-            leg, barrier = self._barriers.query(legs)
-            meets = shapely.intersects(self._barriers.geometries[barrier], legs[leg])
+            leg, barrier = self.barriers.query(legs)
+            meets = shapely.intersects(self.barriers.geometries[barrier], legs[leg])
             leg, barrier = leg[meets], barrier[meets]
-            cut[leg[shapely.crosses(legs[leg], self._barriers.geometries[barrier])]] = True
+            cut[leg[shapely.crosses(legs[leg], self.barriers.geometries[barrier])]] = True
         return cut
 
     def _this_side(
@@ -205,7 +206,7 @@ class Snapper:
         found, near = on_scrap[found], self._rest[near]
         legs = shapely.shortest_line(self.lines[near], shapes[found])
         free = np.ones(len(found), dtype=bool)
-        free[self._barriers.query(legs, predicate="intersects")[0]] = False
+        free[self.barriers.query(legs, predicate="intersects")[0]] = False
         return found[free], near[free]
 
     def _both_sides(
@@ -275,8 +276,11 @@ class Snapper:
         return Joins(place.astype(np.int32), rank.astype(np.int32), edge.astype(np.int32), offset, leg)
 
 
-def price(joins: Joins, network: Network, ticks: tuple[NDArray[np.int32], NDArray[np.int32]], profile: Profile) -> Legs:
-    """Cost of every join for one profile.
+def price(
+    joins: Joins, network: Network, ticks: tuple[NDArray[np.int32], NDArray[np.int32]], profile: Profile, *,
+    tags: NDArray[np.object_] | None = None,
+) -> Legs:  # fmt: skip
+    """Cost of every join for one profile; a join whose ``tags`` bar the profile is closed.
 
     For an edge of length L walked at ``ticks_uv``, ``ticks_vu`` and an offset x from u,
     F(x) = floor(ticks_uv x / L + 0.5) and B(x) = floor(ticks_vu x / L + 0.5); the leg is rounded by itself.
@@ -288,6 +292,10 @@ def price(joins: Joins, network: Network, ticks: tuple[NDArray[np.int32], NDArra
     with np.errstate(divide="ignore", invalid="ignore"):
         forth = np.where(length > 0, np.floor(uv * joins.offset_m / length + 0.5), 0).astype(np.int64)
         back = np.where(length > 0, np.floor(vu * joins.offset_m / length + 0.5), 0).astype(np.int64)
+    if tags is not None:
+        keys = profile.barring_keys
+        barred = np.array([not keys.isdisjoint(said) and profile.bars(said) for said in tags], dtype=bool)
+        uv, vu = np.where(barred, -1, uv), np.where(barred, -1, vu)
     leg = profile.ticks(joins.leg_m).astype(np.int64)
 
     def known(value: NDArray[np.int64], direction: NDArray[np.int64]) -> NDArray[np.int32]:

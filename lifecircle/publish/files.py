@@ -182,22 +182,26 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def access_frame(coverage: Coverage) -> pd.DataFrame:
-    """Every join of every cell.
+    """Every join of every access point of every cell.
 
-    ``cell_id``, ``join_n`` (0 for the main one), ``people`` (the access point's share of the cell's people on its
-    main join, 0 on its further ones, so that the column adds up; null where unknown) and the columns of every cost.
+    ``cell_id``, ``point_n`` (0 for the cell's main point), ``join_n`` (0 for the point's main join), ``people`` (the
+    point's share of the cell's people on its main join, 0 on its further ones, so that the column adds up; null where
+    unknown), the columns of every cost, and the point's own walks and verdicts.
     """
-    joins, people = coverage.cells.joins, coverage.cells.people
+    joins, starts = coverage.cells.joins, coverage.cells.starts
+    cell = starts.cell[joins.place]
     columns: dict[str, object] = {
-        "cell_id": coverage.cells.cell_id[joins.place],
+        "cell_id": coverage.cells.cell_id[cell],
+        "point_n": (joins.place - starts.first[cell]).astype(np.int32),
         "join_n": joins.rank,
         "people": np.full(len(joins), np.nan)
-        if people is None
-        else np.where(joins.rank == 0, people[joins.place] / PEOPLE, 0.0),
+        if starts.people is None
+        else np.where(joins.rank == 0, starts.people[joins.place] / PEOPLE, 0.0),
     }
     every, rows = np.arange(len(joins)), np.ones(len(joins), dtype=bool)
     for name, lane in coverage.lanes.items():
         columns |= coverage.join_columns(name, lane, every, rows)
+    columns |= coverage.verdict_columns(joins.place.astype(np.int64))
     return pd.DataFrame(columns)
 
 
@@ -359,7 +363,7 @@ def _data(coverage: Coverage) -> dict[str, Any]:
 
 def _outside(coverage: Coverage) -> dict[str, Any] | None:
     """Coverage with all facilities and with only those inside the boundary; None where none lies outside."""
-    if coverage.met_inside is None:
+    if coverage.point_met_inside is None:
         return None
     return {
         "facilities": coverage.facilities.only(coverage.facilities.outside).count(),

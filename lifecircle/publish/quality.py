@@ -68,7 +68,7 @@ def _data_table(coverage: Coverage, about: "About") -> str:
 def _outside_table(coverage: Coverage) -> str:
     """Show coverage with all facilities, and with only those inside the boundary."""
     heading = "<h3>With and without facilities outside the boundary · 是否计入边界外设施</h3>"
-    if coverage.met_inside is None:
+    if coverage.point_met_inside is None:
         return f"{heading}<p>No facility of the data lies outside the boundary: there is no difference.</p>"
     measure = "cells" if coverage.cells.people is None else "people"
     outside = coverage.facilities.only(coverage.facilities.outside)

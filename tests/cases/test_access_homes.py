@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
-from drawn import boundary, lonlat
+from drawn import boundary, lonlat, raster
 from world import World
 
 from lifecircle.study import isochrone_of
@@ -330,7 +330,6 @@ def test_a_walk_that_meets_the_end_of_the_data_is_marked(tmp_path):
     assert "edge" in set(status)
 
 
-@pytest.mark.xfail(strict=True, reason="a walk starts from the middle of the pixel, wherever its homes stand")
 def test_a_walk_starts_where_the_homes_of_a_cell_stand(tmp_path):
     """acesso_oport#4: from the people, not from the middle of the cell."""
     world = World("""
@@ -351,3 +350,22 @@ def test_a_walk_starts_where_the_homes_of_a_cell_stand(tmp_path):
     world.stand("s", amenity="school")
     walked = world.run(tmp_path)
     assert walked.coverage.cells.joins.leg_m[0] == pytest.approx(24.5, abs=METRES)
+
+
+def test_a_cell_the_canal_runs_through_starts_from_both_banks(tmp_path):
+    """acesso_oport#61: those on this bank are served, those on the other are not, each with their share of the people."""
+    world = canal()
+    for y, floors in ((-30, "3"), (-90, "1")):
+        world.area(135, y - 5, 145, y + 5, building="house", building__levels=floors)
+    study = world.study(tmp_path, "school")
+    one = raster(tmp_path / "one.tif", [[8.0]], left=90, top=-10)  # 100 m by 100 m, and the canal through its middle
+    result = study.changed(population=str(one)).run()
+    starts = result.coverage.cells.starts
+    assert starts.cell.tolist() == [0, 0]
+    assert (starts.people / 1024).tolist() == [6.0, 2.0]
+    found = {(f.service, f.measure): (f.met, f.not_met) for f in result.coverage.figures() if f.zone == "region"}
+    assert found["school", "people"] == (2.0, 6.0)
+    assert found["school", "cells"] == (0, 1)
+    assert sum(gap.people for gap in result.gaps.clusters) == 6.0
+    access = pd.read_parquet(result.write(tmp_path / "out") / "access.parquet").query("join_n == 0")
+    assert access[["point_n", "people", "school_met"]].to_numpy().tolist() == [[0, 6.0, False], [1, 2.0, True]]

@@ -107,12 +107,9 @@ def street_of_parks():
         ({"leisure": "park", "access": "private"}, False),
         ({"leisure": "garden", "access": "no"}, False),
         ({"leisure": "park", "access": "yes"}, True),
-        pytest.param(
-            {"leisure": "park", "fee": "yes"}, False,
-            marks=pytest.mark.xfail(strict=True, reason="the preset counts parks that ask an entrance fee"),
-        ),
+        ({"leisure": "park", "fee": "yes"}, False),
     ],
-)  # fmt: skip
+)
 def test_a_park_must_be_public(tmp_path, tags, open_to_all):
     """GHSCI#415: fee parks and private gardens are no public open space."""
     world = street()
@@ -122,14 +119,17 @@ def test_a_park_must_be_public(tmp_path, tags, open_to_all):
     assert got.count("outdoor") == 1 + open_to_all
 
 
-@pytest.mark.xfail(strict=True, reason="a rule cannot tell yet that a pitch lies on school ground")
-def test_the_pitch_of_a_school_is_not_for_all(tmp_path):
+@pytest.mark.parametrize(
+    ("tags", "open_to_all"), [({}, False), ({"access": "yes"}, True), ({"access": "customers"}, False)]
+)
+def test_the_pitch_of_a_school_is_not_for_all(tmp_path, tags, open_to_all):
     """GHSCI#415: school fields."""
     world = street()
     outline(world, "abnj", amenity="school", name="A")
-    outline(world, "abkj", leisure="pitch")
+    outline(world, "abkj", leisure="pitch", **tags)
     outline(world, "girq", leisure="pitch")
-    assert world.run(tmp_path, "physical_exercise", standard="xminute-generic").count("physical_exercise") == 1
+    got = world.run(tmp_path, "physical_exercise", standard="xminute-generic")
+    assert got.count("physical_exercise") == 1 + open_to_all
 
 
 def test_an_empty_category_is_said_in_words(tmp_path):
@@ -236,13 +236,31 @@ def test_a_facility_in_the_middle_of_a_block_is_met_there(tmp_path):
     assert world.walks(tmp_path)["h"] == pytest.approx(20 + 30 + 20, abs=METRES)
 
 
-@pytest.mark.xfail(strict=True, reason="doors barred to wheelchairs are still doors for them")
-def test_a_place_barred_to_wheelchairs_serves_no_wheelchair(tmp_path):
+@pytest.mark.parametrize(("said", "wheels"), [("no", False), ("limited", True), ("yes", True)])
+def test_a_place_barred_to_wheelchairs_serves_no_wheelchair(tmp_path, said, wheels):
     """goat#198: ``wheelchair=no``."""
     world = street()
-    world.stand("b", amenity="clinic", wheelchair="no")
+    world.stand("b", amenity="clinic", wheelchair=said)
     assert world.walks(tmp_path, "clinic")["h"] is not None
-    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] is None
+    assert (world.walks(tmp_path, "clinic", profile="wheelchair")["h"] is not None) is wheels
+
+
+def test_a_door_barred_to_wheelchairs_is_none_for_them_and_the_other_one_is(tmp_path):
+    world = street()
+    outline(world, "abkj", amenity="clinic", building="yes")
+    world.mark("a", entrance="main", wheelchair="no")
+    world.mark("b", entrance="yes", wheelchair="yes")
+    walker = world.walks(tmp_path, "clinic")["h"]
+    wheels = world.walks(tmp_path, "clinic", profile="wheelchair")["h"]
+    assert walker == pytest.approx((20 + 30 + 20) / 1.33, abs=METRES)
+    assert wheels == pytest.approx((20 + 70 + 20) / 0.8, abs=METRES)
+
+
+def test_a_gate_shut_to_all_is_no_entrance(tmp_path):
+    world = park()
+    world.street("Bg", highway="footway")
+    world.mark("g", barrier="gate", access="no")
+    assert "mapped" not in {kind for kind, _ in world.run(tmp_path, "park").entrances()}
 
 
 @pytest.mark.xfail(strict=True, reason="no table of facilities is read yet")

@@ -44,6 +44,9 @@ def check_region(folder, n_cells):
     cells = rows(folder / "cells.parquet")
     services = json.loads((folder / "summary.json").read_text())["services"]
     cutoffs = json.loads((folder / "summary.json").read_text())["cutoff"]
+    points = {}
+    for row in tables[1]:
+        points.setdefault(row["cell_id"], {})[row["point_n"]] = row
     chosen = random.Random(7).sample(range(len(cells)), min(n_cells, len(cells)))
     compared = reached = 0
     for cost in {service["cost"] for service in services.values()}:
@@ -64,6 +67,11 @@ def check_region(folder, n_cells):
                     assert cell[f"{key}_met"] is None
                 compared += 1
                 reached += ticks is not None
+            for point_n, row in points.get(cell["cell_id"], {}).items():
+                truth = twin.nearest(cell["cell_id"], cutoffs[cost]["value"] * TICKS, thresholds, point_n)
+                for key, service in mine.items():
+                    ticks, _ = truth[key]
+                    assert row[f"{key}_{service['unit']}"] == (None if ticks is None else ticks / TICKS)
     assert compared == len(chosen) * len(services)
     assert reached > compared / 4
 

@@ -172,8 +172,8 @@ def test_coverage_without_outside_facilities_is_that_of_a_map_without_them(tmp_p
     people = [(x, 0) for x in range(-900, 1000, 100)]
     both = study(tmp_path / "both", street(clinic_x=(-300, 1100, 1400), school_x=(0,)), people, box=inner).run()
     alone = study(tmp_path / "alone", street(clinic_x=(-300,), school_x=(0,)), people, box=inner).run()
-    assert (both.coverage.met_inside == alone.coverage.met).all()
-    assert alone.coverage.met_inside is None
+    assert (both.coverage.point_met_inside == alone.coverage.point_met).all()
+    assert alone.coverage.point_met_inside is None
     assert alone.summary["outside"] is None
     outside = both.summary["outside"]
     assert outside["facilities"] == {"clinic": 2, "school": 0}

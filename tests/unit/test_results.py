@@ -23,7 +23,8 @@ COLUMNS = {
     + [f"{name}_{cost}" for cost in ("adult", "metres") for name in ("edge_id", "offset_m", "leg_ticks", "to_u_ticks", "to_v_ticks")]
     + ["clinic_s", "clinic_n", "clinic_met", "park_m", "park_n", "park_met", "school_m", "school_n", "school_met"]
     + ["met_n", "missing", "geometry"],
-    "access": ["cell_id", "join_n", "people"]
+    "access": ["cell_id", "point_n", "join_n", "people"]
+    + ["clinic_s", "clinic_n", "clinic_met", "park_m", "park_n", "park_met", "school_m", "school_n", "school_met"]
     + [f"{name}_{cost}" for cost in ("adult", "metres") for name in ("edge_id", "offset_m", "leg_ticks", "to_u_ticks", "to_v_ticks")],
     "facilities": ["facility_id", "service", "name", "source", "osm_type", "osm_id", "capacity", "opens", "closes", "merged_n", "geometry"],
     "entrances": ["facility_id", "cost", "edge_id", "offset_m", "leg_ticks", "from_u_ticks", "from_v_ticks", "status", "kind", "evidence", "geometry"],
