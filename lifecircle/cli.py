@@ -64,6 +64,7 @@ standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file o
 
 # cutoff_s = 1800            # how far is searched, seconds; beyond it a walk is only known to be longer
 # cutoff_m = 2000            # the same for rules in metres
+# gates = "residents"        # private ways for everybody: open, residents or closed; default: as the profiles say
 # snap_limit_m = 500         # homes and facilities farther than this from every path are reported as unsnapped
 # crs = "EPSG:32651"         # metre CRS; default: the UTM zone of the region
 # out = "results"            # default: maps/<name> in the working directory
@@ -134,6 +135,10 @@ def run(  # noqa: PLR0917
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     profile: Annotated[Optional[str], typer.Option(help="Who walks, by name or .toml file; metre rules stay.")] = None,  # noqa: UP045
+    gates: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="POLICY", help="Private ways for everybody: open, residents or closed [as profiles say]."),
+    ] = None,
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
     cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
     cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
@@ -146,7 +151,7 @@ def run(  # noqa: PLR0917
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
         hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
-        profile=profile, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        profile=profile, gates=gates, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
         prepared = study.prepare(progress=progress)

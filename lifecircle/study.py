@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.policies import met_under
 from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model.cells import Cells
@@ -30,7 +31,7 @@ from lifecircle.model.gates import smoothed
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
 from lifecircle.model.ways import is_aloft
-from lifecircle.profiles import TICKS, Profile, check_keys, check_toml, load_preset
+from lifecircle.profiles import TICKS, Gates, Profile, check_keys, check_toml, load_preset
 from lifecircle.publish import files, report
 from lifecircle.publish.report import About
 from lifecircle.reach.isochrone import Isochrone
@@ -68,6 +69,7 @@ class StudyFile(BaseModel):
     standard: str = "xminute-generic"
     services: list[str] | None = None
     profile: str | None = None
+    gates: Gates | None = None
     crs: str | None = None
     year: int | None = Field(None, ge=1500, le=2200)
     cutoff_s: float = Field(1800.0, gt=0, le=20_000)
@@ -288,7 +290,10 @@ class Prepared:
                 self.standard, self.network, self.cells, self.facilities,
                 lanes=self.lanes, profiles=self.profiles, reaches=reaches, year=self.year,
             )  # fmt: skip
-            coverage = replace(coverage, point_met_inside=met_inside(coverage, threads=threads))
+            coverage = replace(
+                coverage, point_met_inside=met_inside(coverage, threads=threads),
+                point_met_under=met_under(coverage, self.elevation, threads=threads),
+            )  # fmt: skip
             gaps = Gaps.find(coverage)
         return Result(self, coverage, gaps)
 
@@ -448,6 +453,8 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
     walker = Profile.load(keys.profile) if keys.profile is not None else None
     names = dict.fromkeys(service.profile for service in standard.services.values())
     profiles = {name: walker if walker and name == walker.name else Profile.load(name) for name in names}
+    if keys.gates is not None:
+        profiles = {name: profile.model_copy(update={"gates": keys.gates}) for name, profile in profiles.items()}
     _check_cutoffs(standard, profiles, keys)
     if keys.boundary is not None:
         region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)

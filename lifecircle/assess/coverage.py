@@ -1,6 +1,6 @@
 """Met or not, for every cell and service, and the figures of every zone with numerator and denominator."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ from lifecircle.model.cells import PEOPLE, STATUS, Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import SCRAP_M
-from lifecircle.profiles import TICKS, Profile
+from lifecircle.profiles import TICKS, Gates, Profile
 from lifecircle.reach.products import Lane, Reach
 from lifecircle.standards import Standard
 
@@ -82,6 +82,8 @@ class Coverage:
         Year the facilities were chosen for.
     point_met_inside : (n_services, n_points) int8 or None
         Verdicts where only facilities inside the boundary count; None where all lie inside it.
+    point_met_under : dict of (n_services, n_points) int8
+        Verdicts under every policy for private ways; empty where no way is private.
     """
 
     standard: Standard
@@ -96,6 +98,7 @@ class Coverage:
     point_met: NDArray[np.int8]
     year: int | None = None
     point_met_inside: NDArray[np.int8] | None = None
+    point_met_under: dict[Gates, NDArray[np.int8]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.point_ticks, self.point_nearest, self.point_count, self.point_met):
@@ -216,9 +219,15 @@ class Coverage:
         """
         if self.point_met_inside is None:
             return []
-        inside = replace(self, point_met=self.point_met_inside, point_met_inside=None)
-        pairs = zip(self.figures(), inside.figures(), strict=True)
-        return [(figure, other) for figure, other in pairs if figure.kind == "region"]
+        return list(zip(self._region_figures(self.point_met), self._region_figures(self.point_met_inside), strict=True))
+
+    def figures_under(self) -> dict[Gates, list[Figure]]:
+        """Figures of the region under every policy for private ways; empty where no way is private."""
+        return {policy: self._region_figures(met) for policy, met in self.point_met_under.items()}
+
+    def _region_figures(self, point_met: NDArray[np.int8]) -> list[Figure]:
+        other = replace(self, point_met=point_met)
+        return [figure for figure in other.figures() if figure.kind == "region"]
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
         """People of the access points chosen; cells, or their area, of which the main one is."""

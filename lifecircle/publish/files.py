@@ -378,6 +378,23 @@ def _outside(coverage: Coverage) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def _policies(coverage: Coverage) -> dict[str, Any] | None:
+    """Coverage under every policy for private ways; None where no way is private."""
+    if not coverage.point_met_under:
+        return None
+    streets = coverage.network.streets
+    return {
+        "of_run": {name: profile.gates for name, profile in coverage.profiles.items()},
+        "private_km": round(float(streets.length_m[streets.private].sum()) / 1000, 3),
+        "figures": [
+            {"gates": policy, "service": f.service, "measure": f.measure, "met": tidy_numbers(f.met),
+             "total": tidy_numbers(f.total), "share": f.share}
+            for policy, figures in coverage.figures_under().items()
+            for f in figures
+        ],
+    }  # fmt: skip
+
+
 def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] | None) -> dict[str, Any]:
     """Tell how many nodes, edges, facilities, cells and people were kept, as ``manifest.json`` has it."""
     cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
@@ -478,6 +495,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
         "services": services,
         "data": _data(coverage),
         "outside": _outside(coverage),
+        "gates": _policies(coverage),
         "unmet": _unmet(coverage),
         "figures": figures,
         "gaps": {

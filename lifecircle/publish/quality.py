@@ -19,7 +19,7 @@ _LONGEST = 10
 
 def data_part(coverage: Coverage, about: "About") -> str:
     """Return the tables of the section on data, as HTML."""
-    return _data_table(coverage, about) + _outside_table(coverage) + _island_table(coverage)
+    return _data_table(coverage, about) + _outside_table(coverage) + _policy_table(coverage) + _island_table(coverage)
 
 
 def _data_table(coverage: Coverage, about: "About") -> str:
@@ -90,6 +90,36 @@ def _outside_table(coverage: Coverage) -> str:
         "<th class=n>Covered, only those inside</th></tr>"
     )
     return f"{heading}<div class=scroll><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
+
+
+def _policy_table(coverage: Coverage) -> str:
+    """Show coverage under every policy for private ways."""
+    heading = "<h3>What gates decide · 门禁政策的影响</h3>"
+    if not coverage.point_met_under:
+        return f"{heading}<p>The data holds no private way and no private gate: there is no difference.</p>"
+    measure = "cells" if coverage.cells.people is None else "people"
+    streets, found = coverage.network.streets, coverage.figures_under()
+    titles = {key: service.title for key, service in coverage.standard.services.items()} | {ALL: "All services"}
+    rows = "".join(
+        f"<tr><th scope=row>{escape(titles[same[0].service])}</th>"
+        + "".join(
+            f"<td class=n>{escape(share_text(f.met, f.total))}<br><small>{people_text(f.met)}</small></td>"
+            for f in same
+        )
+        + "</tr>"
+        for same in zip(*found.values(), strict=True)
+        if same[0].measure == measure
+    )
+    km = streets.length_m[streets.private].sum() / 1000
+    used = ", ".join(f"{name}: {profile.gates}" for name, profile in coverage.profiles.items())
+    return (
+        f"{heading}<p>{km:,.1f} km of ways are private, or lie behind private gates (this run: {escape(used)}). "
+        "<em>open</em>: all may pass. <em>residents</em>: people walk out of their own compound and into the one they "
+        "are going to, and cut through none. <em>closed</em>: nobody is let in.</p>"
+        "<div class=scroll><table><thead><tr><th>Service</th>"
+        + "".join(f"<th class=n>Covered, {escape(policy)}</th>" for policy in found)
+        + f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _island_table(coverage: Coverage) -> str:

@@ -86,14 +86,26 @@ class Page:
         return f'<iframe srcdoc="{escape(self.text)}" style="width:100%;height:640px;border:0"></iframe>'
 
 
+_GATES = {
+    "open": "open to all: gates stop nobody",
+    "residents": "people walk out of their own compound and into the one they are going to, and cut through none",
+    "closed": "people walk out of their own compound, and nobody is let into another",
+    "mixed": "as each walker's profile says (see the manifest)",
+}
+_GATES_ZH = {
+    "open": "全部开放，门禁不拦人", "residents": "可出入本人与目的地所在小区，不可穿行其他小区",
+    "closed": "可走出本人小区，不可进入其他小区", "mixed": "按各步行者设定（见清单）",
+}  # fmt: skip
+
+
 def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
     """Lines of the method: English label and text, Chinese label and text."""
     people = coverage.cells.people is not None
     lanes = coverage.lanes
     lines = [
         (
-            "Mode", "walking on the street network, from each cell's centre to the nearest entrance",
-            "方式", "沿路网步行，从格网中心到最近的设施入口",
+            "Mode", "walking on the street network, from the homes of each cell (its centre where no building is mapped) to the nearest entrance",
+            "方式", "沿路网步行，从格网内住宅（无建筑时取中心）到最近的设施入口",
         ),
     ]  # fmt: skip
     for name, profile in coverage.profiles.items():
@@ -101,13 +113,30 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
             lines.append(("Cost", f"{name}: metres on the network", "成本", f"{profile.title_zh}（米）"))
         else:
             speed = profile.speed_mps
-            slope = ", slower uphill (Tobler)" if profile.slope == "tobler" and about.sloped else ", all walks level"
+            sloped = profile.slope != "none" and about.sloped
+            slope = f", by slope after {profile.slope.title()}" if sloped else ", all walks level"
             lines.append(
                 (
                     "Walker", f"{profile.title}, {speed.value:g} m/s{slope} ({speed.status}; {speed.source})",
                     "步行者", f"{profile.title_zh}，{speed.value:g} m/s",
                 )
             )  # fmt: skip
+            if profile.steps_factor is not None:
+                factor = profile.steps_factor
+                lines.append(
+                    (
+                        "Stairs", f"a metre takes {factor.value:g} times as long ({factor.status}; {factor.source})",
+                        "台阶", f"每米耗时为平地的 {factor.value:g} 倍",
+                    )
+                )  # fmt: skip
+            for delay in profile.delays:
+                where = ", ".join(f"{key}={'/'.join(values)}" for key, values in delay.match.items())
+                lines.append(
+                    (
+                        "Wait", f"{delay.seconds:g} s at {where} ({delay.status}; {delay.source})",
+                        "等候", f"{where}：{delay.seconds:g} 秒",
+                    )
+                )  # fmt: skip
     for key, service in coverage.standard.services.items():
         unit = coverage.unit_of(key)
         near = limit_text(service.threshold.value, unit)
@@ -118,13 +147,14 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
         else "residential cells in the zone: no population is known"
     )
     base_zh = "区内居住人口（人口栅格）" if people else "区内居住格网（无人口数据）"
+    policies = next(iter(said)) if len(said := {p.gates for p in coverage.profiles.values()}) == 1 else "mixed"
     searched = ", ".join(f"{limit_text(lane.cutoff / TICKS, lane.unit)} ({name})" for name, lane in lanes.items())
     lines += [
         ("Standard", f"{coverage.standard.title}; {coverage.standard.source}", "标准", coverage.standard.title_zh),
         ("Denominator", f"all {base}; those who could not be judged stay in it", "分母", f"全部{base_zh}，无法判定者计入分母"),
         ("Searched to", searched, "搜索范围", searched),
         ("Joining", f"to the nearest point of a path within {about.snap_limit_m:g} m, the way there charged", "接入", f"{about.snap_limit_m:g} 米内最近路径点，计入步行"),
-        ("Private ways", "may be walked by anybody in this run: gates are not judged yet", "私有道路", "本次视为可通行：尚未判定门禁"),
+        ("Private ways", _GATES[policies], "私有道路", _GATES_ZH[policies]),
         ("Facilities of", str(coverage.year) if coverage.year else "today", "设施年份", str(coverage.year or "现状")),
     ]  # fmt: skip
     return lines

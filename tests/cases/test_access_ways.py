@@ -580,3 +580,27 @@ def test_a_raised_kerb_at_a_crossing_stops_a_wheelchair(tmp_path):
     world.stand("f", amenity="clinic")
     assert world.walks(tmp_path, "clinic")["h"] is not None
     assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] is None
+
+
+def test_what_gates_decide_is_reported(tmp_path):
+    """A run says what each policy would change, and a run under that policy gives the same."""
+    world = compound()
+    world.live("ho")
+    world.stand("o", amenity="clinic")
+    study = world.study(tmp_path, "school clinic", cutoff_m=600, cutoff_s=600)
+    said = study.run().summary["gates"]
+    assert said["private_km"] == pytest.approx(0.12, abs=0.001)
+    assert said["of_run"] == {"metres": "residents", "adult": "residents"}
+    met = {(f["gates"], f["service"]): f["met"] for f in said["figures"] if f["measure"] == "people"}
+    assert met["open", "clinic"] == met["residents", "clinic"] == 2
+    assert met["closed", "clinic"] == 1
+    for policy in ("open", "residents", "closed"):
+        figures = study.changed(gates=policy).run().coverage.figures()
+        for figure in figures:
+            if (figure.kind, figure.measure) == ("region", "people"):
+                assert figure.met == met[policy, figure.service]
+
+
+def test_without_private_ways_there_is_nothing_to_say(tmp_path):
+    world = straight(highway="service")
+    assert world.run(tmp_path).result.summary["gates"] is None
