@@ -52,17 +52,20 @@ def on_study(name: str, runs: int) -> dict[str, object]:
     return figures | {"targets": [t.told() for t in targets]}
 
 
-def walkers_of(name: str) -> joined.Walkers:
-    """Prepare a study through the public way in, and take the cost most services are judged by."""
+def study_of(name: str) -> Study:
+    """Study of one of the jobs, as the command line makes it."""
     job = JOBS[name]
     if job == [name]:
-        study = Study.from_region(name)
-    else:
-        given = {str(job[k])[2:]: job[k + 1] for k in range(0, len(job) - 1, 2) if str(job[k]).startswith("--")}
-        box = next(str(part).split("=")[1] for part in job if str(part).startswith("--bbox="))
-        given = {key: value for key, value in given.items() if "=" not in key}
-        study = Study.from_keys({"name": name, "bbox": [float(x) for x in box.split(",")], **given})
-    ready = study.prepare()
+        return Study.from_region(name)
+    given = {str(job[k])[2:]: job[k + 1] for k in range(0, len(job) - 1, 2) if str(job[k]).startswith("--")}
+    box = next(str(part).split("=")[1] for part in job if str(part).startswith("--bbox="))
+    given = {key: value for key, value in given.items() if "=" not in key}
+    return Study.from_keys({"name": name, "bbox": [float(x) for x in box.split(",")], **given})
+
+
+def walkers_of(name: str) -> joined.Walkers:
+    """Prepare a study through the public way in, and take the cost most services are judged by."""
+    ready = study_of(name).prepare()
     by_lane: dict[str, dict[int, tuple[int]]] = {lane: {} for lane in ready.lanes}
     for ix, service in enumerate(ready.standard.services.values()):
         by_lane[service.profile][ix] = (int(service.threshold.value * TICKS),)

@@ -22,6 +22,7 @@ MOST_POINTS = 250
 
 _CARRIAGEWAYS = frozenset({"motorway", "trunk", "primary", "secondary", "tertiary"})
 _ROOM_M = 0.05  # a line along the rim lies on it up to rounding
+_TOUCH_M = 1.0  # a road along the rim may cut a corner
 _REFLEX = 1e-9
 
 
@@ -90,18 +91,57 @@ class Squares:
         node_at = {
             key: ix for ix, key in reversed(list(enumerate(place_key(network.node_lon, network.node_lat).tolist())))
         }
-        roads = np.array([rules.road_class(tags) in _CARRIAGEWAYS for tags in network.tags], dtype=bool)
-        lines = network.lines()[roads & ~network.aloft]
-        on_road = shapely.STRtree(lines)
-        for key, tags, outline, free in zip(self.key, self.tags, self.outline, self.free, strict=True):
-            if tags.get("place") == "square" and len(on_road.query(free, predicate="intersects")):
-                roads_m = shapely.length(shapely.intersection(on_road.geometries[on_road.query(free)], free)).sum()
-                if roads_m > 1:  # a roundabout with a name: nobody walks straight across
-                    continue
+        main = self._main_roads(network)
+        found: list[_Lines] = []
+        n_nodes = network.n_nodes
+        for number, (key, outline, free) in enumerate(zip(self.key, self.outline, self.free, strict=True)):
+            if self.tags[number].get("place") == "square" and _runs_through(main, free):
+                continue
             gates = sorted({ix for place in _keys_of(outline) if (ix := node_at.get(place)) is not None})
-            if len(gates) > 1:
-                network = _with_lines(network, key, tags, free, np.array(gates))
-        return network
+            across = _lines(network, key, free, np.array(gates), number, n_nodes) if len(gates) > 1 else None
+            if across is not None:
+                found.append(across)
+                n_nodes += len(across.lon)
+        if not found:
+            return network
+        square = np.repeat([lines.square for lines in found], [len(lines.u) for lines in found]).tolist()
+        tags = [self.tags[ix] for ix in square]
+        return network.with_nodes(
+            lon=np.concatenate([lines.lon for lines in found]), lat=np.concatenate([lines.lat for lines in found])
+        ).with_edges(
+            u=np.concatenate([lines.u for lines in found]),
+            v=np.concatenate([lines.v for lines in found]),
+            edge_id=[f"{self.key[lines.square]}.{ix}" for lines in found for ix in range(len(lines.u))],
+            way=[int(self.key[ix][1:]) if self.key[ix][0] == "w" else 0 for ix in square],
+            kind=[said["highway"] for said in tags],
+            tags=tags,
+            private=[rules.is_private(said) for said in tags],
+            aloft=[rules.is_aloft(said) for said in tags],
+        )
+
+    def _main_roads(self, network: Network) -> shapely.STRtree:
+        """Lines of the main roads on the ground; nothing where no square asks for them."""
+        if not any(tags.get("place") == "square" for tags in self.tags):
+            return shapely.STRtree([])
+        main = np.array([rules.road_class(tags) in _CARRIAGEWAYS for tags in network.tags], dtype=bool)
+        return shapely.STRtree(network.lines()[main & ~network.aloft])
+
+
+def _runs_through(roads: shapely.STRtree, free: Any) -> bool:
+    """Say whether a road runs through a place called square: nobody walks straight across such a roundabout."""
+    near = roads.geometries[roads.query(free, predicate="intersects")]
+    return bool(shapely.length(shapely.intersection(near, free)).sum() > _TOUCH_M)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Lines across one square, and the corners they turn at, numbered behind the nodes there are."""
+
+    square: int
+    u: NDArray[np.int64]
+    v: NDArray[np.int64]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
 
 
 def _is_square(tags: dict[str, str], *, relation: bool) -> bool:
@@ -126,8 +166,8 @@ def _keys_of(outline: Any) -> list[int]:
     return [int(key) for key in place_key(lon, lat).tolist()]
 
 
-def _with_lines(network: Network, key: str, tags: dict[str, str], free: Any, gates: NDArray[np.int64]) -> Network:
-    """Add the lines across one square."""
+def _lines(network: Network, key: str, free: Any, gates: NDArray[np.int64], square: int, n_nodes: int) -> _Lines | None:
+    """Find the lines across one square; None where there is nothing to cross."""
     region = network.region
     x, y = region.to_metres.transform(network.node_lon[gates], network.node_lat[gates])
     turns = _turns(free)
@@ -136,7 +176,7 @@ def _with_lines(network: Network, key: str, tags: dict[str, str], free: Any, gat
         log.warning(
             "square %s has %d gates and corners, more than %d: walked round its rim", key, len(points), MOST_POINTS
         )
-        return network
+        return None
     a, b = np.triu_indices(len(points), 1)
     room = shapely.buffer(free, _ROOM_M)
     shapely.prepare(room)
@@ -159,18 +199,14 @@ def _with_lines(network: Network, key: str, tags: dict[str, str], free: Any, gat
                 used.add((min(previous, end), max(previous, end)))
                 end = previous
     if not used:
-        return network
+        return None
     pairs = np.array(sorted(used))
     corners = np.unique(pairs[pairs >= len(gates)])
     lon, lat = region.to_lonlat.transform(*points[corners].T)
     node = np.full(n, -1)
     node[: len(gates)] = gates
-    node[corners] = network.n_nodes + np.arange(len(corners))
-    return network.with_nodes(lon=np.asarray(lon), lat=np.asarray(lat)).with_edges(
-        u=node[pairs[:, 0]], v=node[pairs[:, 1]], edge_id=[f"{key}.{ix}" for ix in range(len(pairs))],
-        way=int(key[1:]) if key[0] == "w" else 0, kind=tags["highway"], tags=tags, private=rules.is_private(tags),
-        aloft=rules.is_aloft(tags),
-    )  # fmt: skip
+    node[corners] = n_nodes + np.arange(len(corners))
+    return _Lines(square, node[pairs[:, 0]], node[pairs[:, 1]], np.asarray(lon), np.asarray(lat))
 
 
 def _turns(free: Any) -> NDArray[np.float64]:
