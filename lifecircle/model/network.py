@@ -532,7 +532,7 @@ def _parted(
     made: list[tuple[Any, ...]] = []  # what to insert before which row
     for row, parts in zip(last[met].tolist(), free, strict=True):
         ends = {tuple(xy[row - 1]): None, tuple(xy[row]): None}
-        for part in shapely.get_parts(parts):
+        for part in () if shapely.is_empty(parts) else shapely.get_parts(parts):
             a, b = (tuple(end) for end in shapely.get_coordinates(part)[[0, -1]])
             ends |= {near: far for near, far in ((a, b), (b, a)) if near in ends}
         before, after = ends[tuple(xy[row - 1])], ends[tuple(xy[row])]
