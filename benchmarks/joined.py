@@ -182,7 +182,7 @@ def of_graph(graph: Graph, doors: NDArray[np.int64], service: NDArray[np.int64],
         facility_id=np.array([f"n{ix:06d}" for ix in range(n)], dtype=object),
         services=tuple((s,) for s in service.tolist()), name=np.full(n, "", dtype=object), capacity=np.full(n, np.nan),
         opens=np.full(n, np.nan), closes=np.full(n, np.nan), shape=np.full(n, None, dtype=object),
-        merged=np.zeros(n, dtype=np.int32), joins=entrances[0], join_kind=np.full(n, "nearest", dtype=object),
+        merged=np.full(n, "", dtype=object), joins=entrances[0], join_kind=np.full(n, "nearest", dtype=object),
         join_evidence=np.full(n, "", dtype=object), join_tags=np.array([{}] * n, dtype=object), region=region,
     )  # fmt: skip
     lane = Lane("walk", "m", cost, cost, homes=homes[1], doors=entrances[1], cutoff=graph.cutoff)

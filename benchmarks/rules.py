@@ -95,7 +95,7 @@ def from_middle(shapes: Any, owner: Any, *rest: Any) -> Any:
 
 def each_its_own(rows: Any) -> Any:
     """Merge nothing."""
-    return rows.assign(merged=0), np.arange(len(rows))
+    return rows.assign(merged=""), np.arange(len(rows))
 
 
 def no_homes(polygons: Any, centre: Any, people: Any, home_xy: Any, weight: Any, barriers: Any) -> Any:

@@ -88,7 +88,7 @@ class World:
             opens=np.full(n, np.nan),
             closes=np.full(n, np.nan),
             shape=np.full(n, None, dtype=object),
-            merged=np.zeros(n, dtype=np.int32),
+            merged=np.full(n, "", dtype=object),
             joins=joins,
             join_kind=np.full(k, "nearest", dtype=object),
             join_evidence=np.full(k, "", dtype=object),

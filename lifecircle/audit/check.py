@@ -16,7 +16,7 @@ from lifecircle.assess.wording import people_text, share_text
 from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
-from lifecircle.model.ways import walkable
+from lifecircle.model.ways import is_private, is_shut, walkable
 from lifecircle.publish.files import SCHEMA, tidy_numbers
 from lifecircle.publish.report import About
 from lifecircle.standards import Standard
@@ -89,6 +89,7 @@ class Check:
             "facilities": _facilities(standard, facilities, cells),
             "tags": _tags_that_decided(ways),
             "network": _network(network.streets, ways),
+            "gates": _gates(network, features),
             "fabric": _fabric(cells, features),
             "datum": {
                 "people": None if cells.people is None else _shift(posts, _centres(cells), cells.people),
@@ -167,13 +168,21 @@ class Check:
             ),
             ("Tags that decided whether a way is walked", ("tag", "kept", "dropped"), tags),
             ("Walked ways by class", ("class", "km"), kinds),
-            ("Streets, homes and datum", ("what", "how much"), self._rest()),
+            ("Streets, gates, homes and datum", ("what", "how much"), self._rest()),
         ]
 
     def _rest(self) -> Rows:
         network, fabric, datum = (self.findings[key] for key in ("network", "fabric", "datum"))
         silent = share_text(network["streets_without_sidewalk_information_km"], network["streets_km"])
         rows: Rows = [("streets without sidewalk information", silent if network["streets_km"] else "no streets")]
+        gates = self.findings["gates"]
+        rows += [
+            ("private ways, km", f"{gates['private_km']:,.1f}"),
+            ("gates: private, shut to all", f"{gates['private_gates']:,}, {gates['shut_gates']:,}"),
+            ("crossings and junctions with signals", f"{gates['crossings_with_signals']:,}"),
+            ("lifts that are nodes", f"{gates['lifts']:,}"),
+            ("squares crossed", f"{gates['squares_crossed']:,}"),
+        ]
         loose = fabric["people_without_fabric"]
         if loose is not None:
             empty = f"{fabric['residential_without_people_m2'] / 1e6:.2f} of {fabric['residential_m2'] / 1e6:.2f} km²"
@@ -263,7 +272,7 @@ def _facilities(standard: Standard, facilities: Facilities, cells: Cells) -> dic
         found[key] = {
             "facilities": int(mine.sum()),
             "inside": inside,
-            "merged": int(facilities.merged[mine].sum()),
+            "merged": int(facilities.merged_n[mine].sum()),
             "unjoined": int((mine & ~joined).sum()),
             "entrances": {name: doors[name] for name in ("mapped", "crossing", "point", "assumed")},
             "per_10000": None if not people else round(inside / people * 10_000, 3),
@@ -367,6 +376,25 @@ def _network(network: Network, ways: pd.DataFrame) -> dict[str, Any]:
         "streets_km": round(float(street_m) / 1000, 3),
         "streets_without_sidewalk_information_km": round(float(silent_m) / 1000, 3),
         "without_sidewalk_information": round(float(silent_m / street_m), 6) if street_m else None,
+    }
+
+
+def _gates(network: Network, features: pd.DataFrame) -> dict[str, Any]:
+    """Private ways, and the nodes and squares that decide who walks where and how long it takes."""
+    streets = network.streets
+    place, first = np.unique(network.node_same[network.edge_u[network.passage]], return_index=True)
+    said = network.tags[np.flatnonzero(network.passage)[first]].tolist()
+    node = (features["osm_type"] == "n").to_numpy()
+    ids, tags = features["osm_id"].to_numpy()[node], features["tags"].to_numpy()[node]
+    on = np.isin(ids, network.node_id)
+    return {
+        "private_km": round(float(streets.length_m[streets.private].sum()) / 1000, 3),
+        "private_gates": sum("barrier" in t and is_private(t) for t in said),
+        "shut_gates": sum(is_shut(t) for t in tags[on]),
+        "crossings_with_signals": sum(t.get("signals") == "yes" for t in said),
+        "lifts": sum(t.get("highway") == "elevator" for t in said),
+        "squares_crossed": len({name.split(".")[0] for name in network.edge_id[network.kind == "square"]}),
+        "nodes_taken_apart": len(place),
     }
 
 

@@ -51,8 +51,9 @@ class Facilities:
     capacity : (n,) float64, NaN where unknown
     opens, closes : (n,) float64, years; NaN is always
     shape : (n,) shapely point or polygon, metre CRS
-    merged : (n,) int32
-        How many further objects of the source were found to be this same place.
+    merged : (n,) object
+        Further objects of the source that were found to be this same place: their ids, set apart by commas, or an
+        empty text.
     joins : Joins
         Entrances; ``place`` is the facility.
     join_kind : (n_joins,) object
@@ -71,7 +72,7 @@ class Facilities:
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     shape: NDArray[np.object_]
-    merged: NDArray[np.int32]
+    merged: NDArray[np.object_]
     joins: Joins
     join_kind: NDArray[np.object_]
     join_evidence: NDArray[np.object_]
@@ -139,13 +140,18 @@ class Facilities:
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
-            merged=rows["merged"].to_numpy(dtype=np.int32),
+            merged=rows["merged"].to_numpy(dtype=object),
             joins=joins,
             join_kind=kind,
             join_evidence=evidence,
             join_tags=said,
             region=region,
         )
+
+    @property
+    def merged_n(self) -> NDArray[np.int32]:
+        """How many further objects each facility is, (n,) int32."""
+        return np.array([ids.count(",") + 1 if ids else 0 for ids in self.merged], dtype=np.int32)
 
     @property
     def points(self) -> NDArray[np.object_]:
@@ -204,7 +210,8 @@ class Facilities:
                 "capacity": self.capacity[row],
                 "opens": pd.array(_years(self.opens[row]), dtype="Int16"),
                 "closes": pd.array(_years(self.closes[row]), dtype="Int16"),
-                "merged_n": self.merged[row],
+                "merged": [ids or None for ids in self.merged[row]],
+                "merged_n": self.merged_n[row],
             },
             geometry=self.shape[row],
             crs=self.region.crs,
@@ -213,7 +220,7 @@ class Facilities:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><td>{escape(key)}</td><td>{n}</td></tr>" for key, n in self.count().items())
         head = "<tr><th>service</th><th>facilities</th></tr>"
-        return f"<p>{len(self)} facilities, {int(self.merged.sum())} merged</p><table>{head}{rows}</table>"
+        return f"<p>{len(self)} facilities, {int(self.merged_n.sum())} merged</p><table>{head}{rows}</table>"
 
 
 def joins_of(joins: Joins, chosen: NDArray[np.bool_]) -> Joins:
@@ -362,7 +369,7 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         members = [chief, *(ix for ix in group.tolist() if ix != chief)]
         place = {name: values[chief] for name, values in columns.items()}
         place["services"] = tuple(sorted(set().union(*(served[ix] for ix in members))))
-        place["merged"] = len(members) - 1
+        place["merged"] = ",".join(columns["facility_id"][ix] for ix in members[1:])
         # What the one that stands for them does not say, another may.
         for name in ("name", "capacity", "opens", "closes"):
             place[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), place[name])

@@ -60,7 +60,7 @@ class Network:
         The edge this one is a copy of: itself for most.
     length_m : (n_edges,) float64, geodesic m
     kind : (n_edges,) object
-        The way's ``highway``; of a passage what the node is.
+        The way's ``highway``; of a passage what the node is; ``square`` of a line across one.
     tags : (n_edges,) object
         Tags of each edge's way; of a passage those of its node, with ``signals`` (yes) and ``crossed`` (class of road).
     steps, private : (n_edges,) bool

@@ -113,7 +113,7 @@ class Squares:
             v=np.concatenate([lines.v for lines in found]),
             edge_id=[f"{self.key[lines.square]}.{ix}" for lines in found for ix in range(len(lines.u))],
             way=[int(self.key[ix][1:]) if self.key[ix][0] == "w" else 0 for ix in square],
-            kind=[said["highway"] for said in tags],
+            kind="square",
             tags=tags,
             private=[rules.is_private(said) for said in tags],
             aloft=[rules.is_aloft(said) for said in tags],

@@ -356,7 +356,7 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
         "on_scraps": amount(coverage.on_scraps),
         "hard_barriers": len(cells.region.hard_barriers),
-        "facilities_merged": int(facilities.merged.sum()),
+        "facilities_merged": int(facilities.merged_n.sum()),
         "facilities_unjoined": len(facilities) - len(np.unique(facilities.joins.place)),
     }
 
@@ -418,7 +418,7 @@ def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] 
         },
         "facilities": facilities.count()
         | {
-            "merged": int(facilities.merged.sum()),
+            "merged": int(facilities.merged_n.sum()),
             "unjoined": len(facilities) - len(set(facilities.joins.place.tolist())),
             "outside_boundary": int(facilities.outside.sum()),
         },

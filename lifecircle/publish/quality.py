@@ -55,7 +55,7 @@ def _data_table(coverage: Coverage, about: "About") -> str:
         (f"Facilities: {coverage.standard.services[key].title}", f"{count:,}")
         for key, count in facilities.count().items()
     ]
-    rows.append(("Facilities merged", f"{int(facilities.merged.sum()):,} further objects were the same place"))
+    rows.append(("Facilities merged", f"{int(facilities.merged_n.sum()):,} further objects were the same place"))
     rows.append(("Facilities without a path near", f"{unjoined:,}"))
     rows += [(f"File: {key}", name) for key, name in about.sources]
     return (

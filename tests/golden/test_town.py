@@ -78,7 +78,7 @@ def test_an_island_is_judged_but_reaches_nothing(cells, result):
 def test_node_and_polygon_of_a_school_are_one(result):
     facilities = result.coverage.facilities
     assert facilities.count() == {"clinic": 1, "park": 1, "school": 1}
-    assert facilities.merged.sum() == 1
+    assert facilities.merged_n.sum() == 1
 
 
 def test_the_bridge_joins_nothing(result):

@@ -26,7 +26,7 @@ COLUMNS = {
     "access": ["cell_id", "point_n", "join_n", "people"]
     + ["clinic_s", "clinic_n", "clinic_met", "park_m", "park_n", "park_met", "school_m", "school_n", "school_met"]
     + [f"{name}_{cost}" for cost in ("adult", "metres") for name in ("edge_id", "offset_m", "leg_ticks", "to_u_ticks", "to_v_ticks")],
-    "facilities": ["facility_id", "service", "name", "source", "osm_type", "osm_id", "capacity", "opens", "closes", "merged_n", "geometry"],
+    "facilities": ["facility_id", "service", "name", "source", "osm_type", "osm_id", "capacity", "opens", "closes", "merged", "merged_n", "geometry"],
     "entrances": ["facility_id", "cost", "edge_id", "offset_m", "leg_ticks", "from_u_ticks", "from_v_ticks", "status", "kind", "evidence", "geometry"],
     "network": ["edge_id", "u", "v", "length_m", "ticks_uv_adult", "ticks_vu_adult", "ticks_uv_metres", "ticks_vu_metres", "osm_way_id", "kind", "geometry"],
     "gaps": ["service", "people", "area_m2", "worst", "cause", "zone", "cells_n", "geometry"],
