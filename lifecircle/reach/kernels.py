@@ -50,6 +50,7 @@ DONE, MORE_ITEMS, MORE_ROWS, MORE_ARCS, MORE_STREETS, MORE_PENDANTS, MORE_DOORS,
 _UNSEEN = np.int64(1) << 31
 _STRIDE = np.int64(1) << 32
 _LOW = np.int64(0xFFFFFFFF)
+_AHEAD = 8  # what is written to places far apart is asked for so many steps before
 # Unsigned places in a list need no test for counting from its end.
 _0, _1, _2, _3, _4 = (np.uint64(k) for k in range(5))
 
@@ -183,6 +184,22 @@ def pick(typing, a, limit, value):  # noqa: ARG001
         return builder.select(builder.icmp_unsigned("<=", a, limit), value, nothing)
 
     return a(a, a, a), generate
+
+
+@intrinsic
+def fetch(typing, array, place):  # noqa: ARG001
+    """Ask for the cache line of an element that will be written soon, so that nobody waits for it then."""
+
+    def generate(context, builder, signature, arguments):
+        start = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
+        number = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, *[ir.IntType(32)] * 3])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
+        to_write, keep, data = (ir.Constant(ir.IntType(32), k) for k in (1, 3, 1))
+        builder.call(ask, [builder.bitcast(builder.gep(start, [number]), cgutils.voidptr_t), to_write, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
 
 
 @intrinsic
@@ -803,13 +820,16 @@ class Streets(NamedTuple):
 
 
 class Found(NamedTuple):
-    """N, C and M, by origin in the order of the seeds.
+    """N, C and M.
 
-    ``ticks``, ``nearest`` int32 (n_services, n_origins) for N; ``count`` int32 (n_services, n_thresholds, n_origins)
-    for C; ``reached`` int64 (n_origins,) the number of facilities within the cutoff; ``pair_ptr`` int64 (n_origins+1,)
-    and ``pairs`` int64 (ticks << 32 | facility) for M, nothing while they are not wanted.
+    N and C stand where the caller wants them, all of one origin side by side: the k-th of the seeds at ``place[k]``,
+    int64 (n_origins,). ``ticks`` float64, inf beyond the cutoff, and ``nearest`` int32, -1 for none, are
+    (n_origins, n_services) for N; ``count`` int32 (n_origins, n_services * n_thresholds) for C. In the order of the
+    seeds ``reached`` int64 (n_origins,) is the number of facilities within the cutoff; ``pair_ptr`` int64
+    (n_origins+1,) and ``pairs`` int64 (ticks << 32 | facility) are for M, nothing while they are not wanted.
     """
 
+    place: np.ndarray
     ticks: np.ndarray
     nearest: np.ndarray
     count: np.ndarray
@@ -1359,6 +1379,14 @@ def sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, street
 
 
 @part
+def _fetch_row(array, row):
+    """Ask for a row that will be written soon."""
+    width = np.int64(array.shape[1])
+    for k in range(row * width, row * width + width, 64 // array.itemsize):
+        fetch(array, k)
+
+
+@part
 def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last, fill, found):
     """N, C and M: every facility of the batch, at its nearest entrance.
 
@@ -1454,19 +1482,24 @@ def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last,
     store(tally, everything, total)
     for lane in range(np.uint64(count)):
         reached[np.uint64(first) + lane] = tally[np.uint64(everything * lanes) + lane]
-    # Service by service, so that what is read and written lies side by side.
-    for service in range(n_services):
-        its_ticks, its_nearest = ticks_of[service], nearest[service]
-        cost, name = np.uint64(service * lanes), np.uint64((who + service) * lanes)
-        for lane in range(np.uint64(count)):
-            origin = np.uint64(first) + lane
-            within_reach = tally[cost + lane] <= cutoff
-            its_ticks[origin] = np.int32(tally[cost + lane]) if within_reach else UNREACHED
-            its_nearest[origin] = np.int32(tally[name + lane]) if within_reach else np.int32(-1)
-        for t in range(n_limits):
-            its_count, row = counted[service, t], np.uint64((counts + service * n_limits + t) * lanes)
-            for lane in range(np.uint64(count)):
-                its_count[np.uint64(first) + lane] = tally[row + lane]
+    # Origin by origin: what the caller has of one lies side by side, but far from that of the next.
+    n_counts = np.uint64(n_services * n_limits)
+    width, names_from, counts_from = np.uint64(lanes), np.uint64(who * lanes), np.uint64(counts * lanes)
+    limit_of_lane = rows.dtype.type(cutoff)
+    for lane in range(np.uint64(count)):
+        soon = found.place[min(first + np.int64(lane) + _AHEAD, last - 1)]
+        _fetch_row(ticks_of, soon)
+        _fetch_row(nearest, soon)
+        _fetch_row(counted, soon)
+        place = found.place[np.uint64(first) + lane]
+        its_ticks, its_nearest, its_counts = ticks_of[place], nearest[place], counted[place]
+        for service in range(np.uint64(n_services)):
+            at = service * width + lane
+            cost = tally[at]
+            its_ticks[service] = cost if cost <= limit_of_lane else np.inf
+            its_nearest[service] = np.int32(tally[names_from + at]) if cost <= limit_of_lane else np.int32(-1)
+        for k in range(n_counts):
+            its_counts[k] = tally[counts_from + k * width + lane]
     return DONE
 
 
@@ -1585,7 +1618,7 @@ def walk(graph, pockets, seeds, targets, cutoff, shift, span, directed, fill, de
         Write the pairs of M, their pointers given, and not N and C.
     streets : Streets or None
     found : Found or None
-        Columns ``span[0]:span[1]`` are written, no others: threads share them, each with a desk of its own. What is
+        Origins ``span[0]:span[1]`` are written, no others: threads share them, each with a desk of its own. What is
         None is not sought, and not compiled.
 
     Returns
@@ -1682,22 +1715,23 @@ def _fill_group(graph, pockets, doors, group, row, shift, top, rows):
 def _read_row(rows, row, shift, cutoff, node, first, ticks, nearest):
     """Write what a row has found for a node: its lanes are the services from ``first``."""
     lanes = ROW_BYTES // rows.itemsize
-    mine, costs, names = rows[row * lanes : row * lanes + lanes], ticks[node], nearest[node]
+    end = min(first + lanes, ticks.shape[1])
+    mine, costs, names = rows[row * lanes : row * lanes + lanes], ticks[node, first:end], nearest[node, first:end]
     bits, limit = rows.dtype.type(shift), rows.dtype.type(cutoff)
-    for lane in range(np.uint64(min(lanes, costs.shape[0] - first))):
+    for lane in range(np.uint64(costs.shape[0])):
         found = mine[lane]
         cost = found >> bits
-        place = lane + np.uint64(first)
-        costs[place] = cost if cost <= limit else np.inf
-        names[place] = np.int32(found - (cost << bits)) if cost <= limit else np.int32(-1)
+        # Whole numbers with a sign become floats many at a time.
+        costs[lane] = np.int32(cost) if cost <= limit else np.inf
+        names[lane] = np.int32(found - (cost << bits)) if cost <= limit else np.int32(-1)
 
 
 @kernel
 def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirred, rows, first, ticks, nearest):
     """N alone, from every node at once: sweep the nearest entrance of each service out over the whole network.
 
-    Only the core has rows of its own. Pockets with entrances give to it, it is swept until nothing changes, and every
-    pocket is then filled from it in a few rows at the end.
+    Only the core has rows of its own. Pockets with entrances give to it, it is swept until nothing within the cutoff
+    changes, and every pocket is then filled from it in a few rows at the end.
 
     Parameters
     ----------
@@ -1735,12 +1769,14 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
             _fill_group(graph, pockets, doors, group, core_row[group], shift, top, rows)
             spare += 1
     for group in range(n_groups):
-        if not in_core[group] and _fill_group(graph, pockets, doors, group, spare, shift, top, rows):
+        some_doors = node_ptr[begin[group]] < node_ptr[begin[group + 1]]
+        if some_doors and not in_core[group] and _fill_group(graph, pockets, doors, group, spare, shift, top, rows):
             sides, size = page[group] + TITLE, dead_from[group] - begin[group]
             for k in range(book[sides - TITLE]):
                 to = core_row[book[sides + k]]
                 store(rows, to, least(load(rows, to), load(rows, spare + size + k)))
     sweeps = 0
+    furthest = spread(rows, (top << shift) - 1)
     going = True
     while going:
         going = False
@@ -1755,14 +1791,18 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
             for arc in range(link[group], link[group + 1]):
                 cost = min(np.int64(link_out[arc]), top) << shift
                 now = least(now, plus(load(rows, core_row[link_to[arc]]), spread(rows, cost)))
-            # The first sweep stirs up everybody: what pockets gave is no change.
-            if some(differ(before, now)) or sweeps == 0:
-                store(rows, row, now)
+            # The first sweep stirs up everybody: what pockets gave is no change. Beyond the cutoff nothing is.
+            store(rows, row, now)
+            if some(pick(now, furthest, differ(before, now))) or (sweeps == 0 and some(within(now, furthest))):
                 for arc in range(link[group], link[group + 1]):
                     stirred[link_to[arc]] = True
                 going = True
         sweeps += 1
     for group in range(n_groups):
+        ahead = min(group + _AHEAD, n_groups - 1)
+        for node in range(begin[ahead], begin[ahead + 1]):
+            _fetch_row(ticks, order[node])
+            _fetch_row(nearest, order[node])
         start, size, at = begin[group], dead_from[group] - begin[group], page[group]
         row = np.int64(core_row[group])
         if not in_core[group]:
