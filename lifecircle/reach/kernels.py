@@ -545,16 +545,41 @@ def _slot(group_of, first, dead, page, book, group, node, sides):
 
 
 @kernel
-def write(graph, half, list_of, order, rank, twice, pockets):
+def gather(half, list_of, order, rank, start, head, out, back):
+    """Copy the half-edges of all nodes, in the new order, out of their linked lists: half of what is there is no use.
+
+    Parameters
+    ----------
+    half, list_of : as `contract` left them, in the old numbers
+    order, rank : (n,) int32
+        Old number by new one, and new one by old.
+    start : (n+1,) int64, written
+    head, out, back : (len(half),) int32, written, the first ``start[n]`` of them; the last two may be one
+
+    Returns
+    -------
+    half-edges
+    """
+    size = 0
+    for node in range(order.shape[0]):
+        start[node] = size
+        at = list_of[order[node]]
+        while at >= 0:
+            head[size], out[size], back[size] = rank[half[at, _HEAD]], half[at, _OUT], half[at, _BACK]
+            size += 1
+            at = half[at, _NEXT]
+    start[order.shape[0]] = size
+    return size
+
+
+@kernel
+def write(graph, contracted, twice, pockets):
     """Write the pages of all groups, then what hangs on the core.
 
     Parameters
     ----------
-    graph : Graph
-        In the new numbers.
-    half, list_of : as `contract` left them, in the old numbers
-    order, rank : (n,) int32
-        Old number by new one, and new one by old.
+    graph, contracted : Graph
+        The network, and the half-edges each node had when it was taken out, or at the end; in the new numbers.
     twice : (half-edges,) int32, or empty where nothing stands twice
         Not 0 where a street stands twice; the pages leave those out.
     pockets : Pockets
@@ -569,6 +594,7 @@ def write(graph, half, list_of, order, rank, twice, pockets):
     link, link_to, link_out, link_back = pockets.link, pockets.link_to, pockets.link_out, pockets.link_back
     hang, hung, hang_cost = pockets.hang, pockets.pocket, pockets.hang_cost
     page, book, start_of, heads, outs = pockets.page, pockets.book, graph.start, graph.head, graph.out
+    arc_start, arc_head, arc_out, arc_back = contracted.start, contracted.head, contracted.out, contracted.back
     n_groups = core.shape[0]
     links = end = 0
     for g in range(n_groups):
@@ -577,16 +603,14 @@ def write(graph, half, list_of, order, rank, twice, pockets):
         # All sides first: they stand before what refers to them.
         sides = 0
         for node in range(first, dead):
-            at = list_of[order[node]]
-            while at >= 0:
-                head = rank[half[at, _HEAD]]
+            for at in range(arc_start[node], arc_start[node + 1]):
+                head = arc_head[at]
                 if in_core:
                     link_to[links] = group_of[head]
-                    link_out[links], link_back[links] = half[at, _OUT], half[at, _BACK]
+                    link_out[links], link_back[links] = arc_out[at], arc_back[at]
                     links += 1
                 else:
                     _, sides = _slot(group_of, begin, dead_from, page, book, g, head, sides)
-                at = half[at, _NEXT]
             if in_core:
                 for edge in range(start_of[node], start_of[node + 1]):
                     head = heads[edge]
@@ -601,12 +625,10 @@ def write(graph, half, list_of, order, rank, twice, pockets):
             if not in_core:
                 counted = end
                 end += 1
-                at = list_of[order[node]]
-                while at >= 0:
-                    book[end], _ = _slot(group_of, begin, dead_from, page, book, g, rank[half[at, _HEAD]], sides)
-                    book[end + 1], book[end + 2] = half[at, _BACK], half[at, _OUT]
+                for at in range(arc_start[node], arc_start[node + 1]):
+                    book[end], _ = _slot(group_of, begin, dead_from, page, book, g, arc_head[at], sides)
+                    book[end + 1], book[end + 2] = arc_back[at], arc_out[at]
                     end += 3
-                    at = half[at, _NEXT]
                 book[counted] = (end - counted) // 3
                 arcs += book[counted]
         start = end

@@ -419,9 +419,11 @@ def _check_centimetres(ground: Ground, cutoff: int) -> None:
 
 
 def _extent(ground: Ground, found: kernels.Streets, order: NDArray[np.integer]) -> Extent:
-    nodes, street = np.empty_like(found.nodes), np.empty_like(found.street)
-    nodes[order], street[order] = found.nodes, found.street
-    return Extent(nodes, street, "cm" if ground.directed else "ticks")
+    for array in (found.nodes, found.street):  # one at a time, and where they are: memory counts
+        placed = np.empty_like(array)
+        placed[order] = array
+        array[:] = placed
+    return Extent(found.nodes, found.street, "cm" if ground.directed else "ticks")
 
 
 def _no_targets(n_nodes: int, n_edges: int) -> kernels.Targets:
