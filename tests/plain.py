@@ -59,11 +59,16 @@ def nearer(a, b, mine, theirs):
     return np.where(a < b, mine, np.where(a > b, theirs, np.minimum(mine, theirs)))
 
 
+def fetch(array, place):
+    """See that what is asked for is there."""
+    assert 0 <= place < array.size, "a place beyond the room"
+
+
 PLAIN = {
     "load": load, "store": store, "spread": spread, "plus": plus, "minus": minus, "add": add, "nearer": nearer,
     "either": np.bitwise_or, "differ": np.bitwise_xor, "least": np.minimum,
     "pick": lambda a, limit, value: np.where(a <= limit, value, 0).astype(a.dtype),
-    "within": lambda a, b: (a <= b).astype(a.dtype), "some": lambda a: bool(a.any()),
+    "within": lambda a, b: (a <= b).astype(a.dtype), "some": lambda a: bool(a.any()), "fetch": fetch,
 }  # fmt: skip
 
 

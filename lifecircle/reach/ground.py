@@ -73,12 +73,14 @@ class Ground:
         along = np.argsort(_hilbert(x, y), kind="stable").astype(np.int32)
         del x, y, u, v, ticks_uv, ticks_vu, length_m  # on millions of nodes what is no longer needed counts
         rank = self._number(along)
-        half, lists, order, groups = self._groups(most, largest, self._copies(copied, rank))
-        rank = self._number(order)
+        order, contracted, groups = self._groups(most, largest, self._copies(copied, rank))
+        self._number(order)
         self.order = along[order]
-        self.rank = inverse(self.order)
+        del along, order, rank
         self.graph = Graph(*(frozen(a) for a in self._halves()))
-        self.pockets = _pockets(self.graph, half, lists, order, rank, self._marks(), *groups)
+        self.pockets = _pockets(self.graph, contracted, self._marks(), *groups)
+        del contracted
+        self.rank = inverse(self.order)
         self.twice = self._twice(copied)
 
     def _copies(self, copied: NDArray[np.int32] | None, rank: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -131,14 +133,22 @@ class Ground:
         return Graph(start, *(frozen(np.concatenate(pair)) for pair in zip(lists, more, strict=True)))
 
     def _groups(self, most: int, largest: int, kept: NDArray[np.int32]) -> tuple[Any, ...]:
-        """Contract and group the nodes; half-edges and lists as contracted, the order, and `_pockets`' groups."""
+        """Contract and group the nodes; the order, half-edges as contracted, and `_pockets`' groups."""
         graph, n = self._halves(), self.n
         half, lists, level, rounds = _contract(graph, most, largest, kept)
         group, order = np.empty(n, np.int32), np.empty(n, np.int32)
         first, dead, core = np.empty(n + 1, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_)
         notes = np.zeros((4, n + rounds + 4), np.int32)
         size = kernels.number(graph, half, lists, level, rounds, group, order, notes, first, dead, core)
-        return half, lists, order, (group[order], first[: size + 1].copy(), dead[:size].copy(), core[:size].copy())
+        groups = group[order], first[: size + 1].copy(), dead[:size].copy(), core[:size].copy()
+        del graph, group, level, notes, first, dead, core
+        start, head, out = np.empty(n + 1, np.int64), *(np.empty(len(half), np.int32) for _ in range(2))
+        back = np.empty_like(out) if self.directed else out
+        used = kernels.gather(half, lists, order, inverse(order), start, head, out, back)
+        # What was not written was never given memory by the system, so the lists need no copy to be cut.
+        head, out = head[:used], out[:used]
+        back = back[:used] if self.directed else out
+        return order, Graph(start, head, out, back, back), groups
 
     @classmethod
     def of(cls, network: Network, lane: Lane) -> "Ground":
@@ -157,17 +167,15 @@ class Ground:
 
     def _halves(self) -> Graph:
         """Half-edges by node; edges closed both ways left out."""
-        start, head, out, back, length = self._lists(self.length_cm)
-        if not self.directed:
-            # The same both ways, and lengths are not asked for: memory counts on millions of nodes.
-            back = length = out
-        return Graph(start, head, out, back, length)
+        # The same both ways, and lengths are not asked for: one list does, and memory counts on millions of nodes.
+        return Graph(*(self._lists(self.length_cm) if self.directed else self._lists(self.uv, several=False)))
 
-    def _lists(self, length: NDArray[np.int32]) -> tuple[Any, ...]:
-        start = np.zeros(self.n + 2, np.int64)
-        lists = tuple(np.empty(2 * len(self.u), np.int32) for _ in range(4))
-        kernels.half_edges(self.u, self.v, self.uv, self.vu, length, start, *lists)
-        return start[:-1], *(part[: start[-2]] for part in lists)
+    def _lists(self, length: NDArray[np.int32], *, several: bool = True) -> tuple[Any, ...]:
+        start, room = np.zeros(self.n + 2, np.int64), 2 * len(self.u)
+        head, out = np.empty(room, np.int32), np.empty(room, np.int32)
+        back, cm = (np.empty(room, np.int32), np.empty(room, np.int32)) if several else (out, out)
+        kernels.half_edges(self.u, self.v, self.uv, self.vu, length, start, head, out, back, cm)
+        return start[:-1], *(part[: start[-2]] for part in (head, out, back, cm))
 
     def lanes_for(self, cutoff: int, *, streets: bool) -> type[np.uint16] | type[np.uint32]:
         """Narrowest lanes that hold every cost up to a cutoff and, where streets are summed, two remainders of it.
@@ -207,7 +215,8 @@ class Ground:
     def node_seeds(self) -> kernels.Seeds:
         """Every node as an origin, in the order of the new numbers, at no cost.
 
-        A dead end has no row of its own: who starts there stands at the end of its street.
+        A dead end has no row of its own: who starts there stands at the end of its street. For R alone: there are no
+        offsets in metres.
         """
         group = self.pockets.group
         node = np.arange(self.n, dtype=np.int32)
@@ -216,27 +225,33 @@ class Ground:
         open_edge = np.flatnonzero((self.uv < FAR) | (self.vu < FAR)).astype(np.int32)
         edge_of[self.u[open_edge]] = open_edge
         edge_of[self.v[open_edge]] = open_edge
-        edge, u, v = np.full(self.n, -1, np.int32), node.copy(), node.copy()
-        to_u, to_v = np.zeros(self.n, np.int32), np.full(self.n, -1, np.int32)
-        leg, forth, back, at = (np.zeros(self.n, np.int32) for _ in range(4))
-        uv, vu, length = (np.zeros(self.n, np.int32) for _ in range(3))
         own = edge_of[leaf]
-        edge[leaf], u[leaf], v[leaf] = own, self.u[own], self.v[own]
-        uv[leaf], vu[leaf], length[leaf] = self.uv[own], self.vu[own], self.length_cm[own]
+        del group, edge_of, open_edge
         far_end = self.v[own] == leaf
-        to_u[leaf] = np.where(far_end, np.where(self.vu[own] < FAR, self.vu[own], -1), 0)
-        to_v[leaf] = np.where(far_end, 0, np.where(self.uv[own] < FAR, self.uv[own], -1))
-        forth[leaf], back[leaf] = np.where(far_end, self.uv[own], 0), np.where(far_end, self.vu[own], 0)
-        at[leaf] = np.where(far_end, self.length_cm[own], 0)
-        ptr = np.arange(self.n + 1, dtype=np.int64)
+
+        def at_leaves(value: NDArray[np.int32] | int, elsewhere: NDArray[np.int32] | int = 0) -> NDArray[np.generic]:
+            made = np.zeros(self.n, np.int32)
+            made[:] = elsewhere
+            made[leaf] = value
+            return frozen(made)
+
+        forth = at_leaves(np.where(far_end, self.uv[own], 0))
+        uv = at_leaves(self.uv[own])
+        # The same both ways: one list does for two, and centimetres are not asked for.
+        back, vu, length, at = forth, uv, uv, forth
+        if self.directed:
+            back, vu = at_leaves(np.where(far_end, self.vu[own], 0)), at_leaves(self.vu[own])
+            length, at = at_leaves(self.length_cm[own]), at_leaves(np.where(far_end, self.length_cm[own], 0))
         return kernels.Seeds(
-            *(
-                frozen(a)
-                for a in (
-                    ptr, edge, u, v, to_u, to_v, leg, forth, back, at / 100, uv, vu, length, at,
-                    np.full(self.n, -1, np.int32),  # a dead end's street stands once
-                )
-            )
+            ptr=frozen(np.arange(self.n + 1, dtype=np.int64)),
+            edge=at_leaves(own, -1),
+            u=at_leaves(self.u[own], node),
+            v=at_leaves(self.v[own], node),
+            to_u=at_leaves(np.where(far_end, np.where(self.vu[own] < FAR, self.vu[own], -1), 0)),
+            to_v=at_leaves(np.where(far_end, 0, np.where(self.uv[own] < FAR, self.uv[own], -1)), -1),
+            leg=frozen(np.zeros(self.n, np.int32)),
+            forth=forth, back=back, x=frozen(np.zeros(self.n)), uv=uv, vu=vu, length=length, at=at,
+            twice=at_leaves(-1, -1),  # a dead end's street stands once
         )  # fmt: skip
 
 
@@ -275,13 +290,12 @@ def _contract(
     return half, first, level, rounds
 
 
-def _pockets(  # noqa: PLR0913, PLR0917
-    graph: Graph, half: NDArray[np.int32], lists: NDArray[np.int32], order: NDArray[np.int32], rank: NDArray[np.int32],
-    twice: NDArray[np.int32], group: NDArray[np.int32], first: NDArray[np.int64], dead: NDArray[np.int64],
-    core: NDArray[np.bool_],
+def _pockets(
+    graph: Graph, contracted: Graph, twice: NDArray[np.int32], group: NDArray[np.int32], first: NDArray[np.int64],
+    dead: NDArray[np.int64], core: NDArray[np.bool_],
 ) -> Pockets:  # fmt: skip
     """Lay the groups of a contracted network out; the lists are given room for the most there can be, then cut."""
-    n, n_groups = len(order), len(core)
+    n, n_groups = len(group), len(core)
 
     def places(size: int) -> NDArray[np.int64]:
         return np.empty(size + 1, np.int64)
@@ -290,15 +304,16 @@ def _pockets(  # noqa: PLR0913, PLR0917
         return np.empty(size, np.int32)
 
     # A half-edge is at most one link, or one side and one arc; a street at most one side and one street; and titles.
-    halves, streets = len(half), len(graph.head)
+    halves, streets = len(contracted.head), len(graph.head)
     longest = (kernels.TITLE + 1) * n + 4 * halves + 5 * streets
+    both = contracted.back is contracted.out  # the same both ways
     made = Pockets(
         group, first, dead, core,
-        places(n_groups), room(halves), room(halves), room(halves),
+        places(n_groups), room(halves), link_out := room(halves), link_out if both else room(halves),
         places(n_groups + 1), room(halves), room(halves),
         places(n_groups), np.empty(longest, np.uint32),
     )  # fmt: skip
-    links, hangs, length = kernels.write(graph, half, lists, order, rank, twice, made)
+    links, hangs, length = kernels.write(graph, contracted, twice, made)
     g = n_groups
     used = (n, g + 1, g, g, g + 1, links, links, links, g + 1, hangs, hangs, g + 1, length)
     # What was not written was never given memory by the system, so the lists need no copy to be cut.

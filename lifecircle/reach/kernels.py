@@ -50,6 +50,7 @@ DONE, MORE_ITEMS, MORE_ROWS, MORE_ARCS, MORE_STREETS, MORE_PENDANTS, MORE_DOORS,
 _UNSEEN = np.int64(1) << 31
 _STRIDE = np.int64(1) << 32
 _LOW = np.int64(0xFFFFFFFF)
+_AHEAD = 8  # what is written to places far apart is asked for so many steps before
 # Unsigned places in a list need no test for counting from its end.
 _0, _1, _2, _3, _4 = (np.uint64(k) for k in range(5))
 
@@ -183,6 +184,22 @@ def pick(typing, a, limit, value):  # noqa: ARG001
         return builder.select(builder.icmp_unsigned("<=", a, limit), value, nothing)
 
     return a(a, a, a), generate
+
+
+@intrinsic
+def fetch(typing, array, place):  # noqa: ARG001
+    """Ask for the cache line of an element that will be written soon, so that nobody waits for it then."""
+
+    def generate(context, builder, signature, arguments):
+        start = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0]).data
+        number = context.cast(builder, arguments[1], signature.args[1], types.int64)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, *[ir.IntType(32)] * 3])
+        ask = builder.module.declare_intrinsic("llvm.prefetch", [cgutils.voidptr_t], kind)
+        to_write, keep, data = (ir.Constant(ir.IntType(32), k) for k in (1, 3, 1))
+        builder.call(ask, [builder.bitcast(builder.gep(start, [number]), cgutils.voidptr_t), to_write, keep, data])
+        return context.get_dummy_value()
+
+    return types.void(array, place), generate
 
 
 @intrinsic
@@ -528,16 +545,41 @@ def _slot(group_of, first, dead, page, book, group, node, sides):
 
 
 @kernel
-def write(graph, half, list_of, order, rank, twice, pockets):
+def gather(half, list_of, order, rank, start, head, out, back):
+    """Copy the half-edges of all nodes, in the new order, out of their linked lists: half of what is there is no use.
+
+    Parameters
+    ----------
+    half, list_of : as `contract` left them, in the old numbers
+    order, rank : (n,) int32
+        Old number by new one, and new one by old.
+    start : (n+1,) int64, written
+    head, out, back : (len(half),) int32, written, the first ``start[n]`` of them; the last two may be one
+
+    Returns
+    -------
+    half-edges
+    """
+    size = 0
+    for node in range(order.shape[0]):
+        start[node] = size
+        at = list_of[order[node]]
+        while at >= 0:
+            head[size], out[size], back[size] = rank[half[at, _HEAD]], half[at, _OUT], half[at, _BACK]
+            size += 1
+            at = half[at, _NEXT]
+    start[order.shape[0]] = size
+    return size
+
+
+@kernel
+def write(graph, contracted, twice, pockets):
     """Write the pages of all groups, then what hangs on the core.
 
     Parameters
     ----------
-    graph : Graph
-        In the new numbers.
-    half, list_of : as `contract` left them, in the old numbers
-    order, rank : (n,) int32
-        Old number by new one, and new one by old.
+    graph, contracted : Graph
+        The network, and the half-edges each node had when it was taken out, or at the end; in the new numbers.
     twice : (half-edges,) int32, or empty where nothing stands twice
         Not 0 where a street stands twice; the pages leave those out.
     pockets : Pockets
@@ -552,6 +594,7 @@ def write(graph, half, list_of, order, rank, twice, pockets):
     link, link_to, link_out, link_back = pockets.link, pockets.link_to, pockets.link_out, pockets.link_back
     hang, hung, hang_cost = pockets.hang, pockets.pocket, pockets.hang_cost
     page, book, start_of, heads, outs = pockets.page, pockets.book, graph.start, graph.head, graph.out
+    arc_start, arc_head, arc_out, arc_back = contracted.start, contracted.head, contracted.out, contracted.back
     n_groups = core.shape[0]
     links = end = 0
     for g in range(n_groups):
@@ -560,16 +603,14 @@ def write(graph, half, list_of, order, rank, twice, pockets):
         # All sides first: they stand before what refers to them.
         sides = 0
         for node in range(first, dead):
-            at = list_of[order[node]]
-            while at >= 0:
-                head = rank[half[at, _HEAD]]
+            for at in range(arc_start[node], arc_start[node + 1]):
+                head = arc_head[at]
                 if in_core:
                     link_to[links] = group_of[head]
-                    link_out[links], link_back[links] = half[at, _OUT], half[at, _BACK]
+                    link_out[links], link_back[links] = arc_out[at], arc_back[at]
                     links += 1
                 else:
                     _, sides = _slot(group_of, begin, dead_from, page, book, g, head, sides)
-                at = half[at, _NEXT]
             if in_core:
                 for edge in range(start_of[node], start_of[node + 1]):
                     head = heads[edge]
@@ -584,12 +625,10 @@ def write(graph, half, list_of, order, rank, twice, pockets):
             if not in_core:
                 counted = end
                 end += 1
-                at = list_of[order[node]]
-                while at >= 0:
-                    book[end], _ = _slot(group_of, begin, dead_from, page, book, g, rank[half[at, _HEAD]], sides)
-                    book[end + 1], book[end + 2] = half[at, _BACK], half[at, _OUT]
+                for at in range(arc_start[node], arc_start[node + 1]):
+                    book[end], _ = _slot(group_of, begin, dead_from, page, book, g, arc_head[at], sides)
+                    book[end + 1], book[end + 2] = arc_back[at], arc_out[at]
                     end += 3
-                    at = half[at, _NEXT]
                 book[counted] = (end - counted) // 3
                 arcs += book[counted]
         start = end
@@ -803,13 +842,16 @@ class Streets(NamedTuple):
 
 
 class Found(NamedTuple):
-    """N, C and M, by origin in the order of the seeds.
+    """N, C and M.
 
-    ``ticks``, ``nearest`` int32 (n_services, n_origins) for N; ``count`` int32 (n_services, n_thresholds, n_origins)
-    for C; ``reached`` int64 (n_origins,) the number of facilities within the cutoff; ``pair_ptr`` int64 (n_origins+1,)
-    and ``pairs`` int64 (ticks << 32 | facility) for M, nothing while they are not wanted.
+    N and C stand where the caller wants them, all of one origin side by side: the k-th of the seeds at ``place[k]``,
+    int64 (n_origins,). ``ticks`` float64, inf beyond the cutoff, and ``nearest`` int32, -1 for none, are
+    (n_origins, n_services) for N; ``count`` int32 (n_origins, n_services * n_thresholds) for C. In the order of the
+    seeds ``reached`` int64 (n_origins,) is the number of facilities within the cutoff; ``pair_ptr`` int64
+    (n_origins+1,) and ``pairs`` int64 (ticks << 32 | facility) are for M, nothing while they are not wanted.
     """
 
+    place: np.ndarray
     ticks: np.ndarray
     nearest: np.ndarray
     count: np.ndarray
@@ -1359,6 +1401,14 @@ def sum_directed_streets(graph, size, cutoff, piece, matrix, first, last, street
 
 
 @part
+def _fetch_row(array, row):
+    """Ask for a row that will be written soon."""
+    width = np.int64(array.shape[1])
+    for k in range(row * width, row * width + width, 64 // array.itemsize):
+        fetch(array, k)
+
+
+@part
 def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last, fill, found):
     """N, C and M: every facility of the batch, at its nearest entrance.
 
@@ -1454,19 +1504,24 @@ def visit_doors(seeds, targets, base, known, cutoff, doors, matrix, first, last,
     store(tally, everything, total)
     for lane in range(np.uint64(count)):
         reached[np.uint64(first) + lane] = tally[np.uint64(everything * lanes) + lane]
-    # Service by service, so that what is read and written lies side by side.
-    for service in range(n_services):
-        its_ticks, its_nearest = ticks_of[service], nearest[service]
-        cost, name = np.uint64(service * lanes), np.uint64((who + service) * lanes)
-        for lane in range(np.uint64(count)):
-            origin = np.uint64(first) + lane
-            within_reach = tally[cost + lane] <= cutoff
-            its_ticks[origin] = np.int32(tally[cost + lane]) if within_reach else UNREACHED
-            its_nearest[origin] = np.int32(tally[name + lane]) if within_reach else np.int32(-1)
-        for t in range(n_limits):
-            its_count, row = counted[service, t], np.uint64((counts + service * n_limits + t) * lanes)
-            for lane in range(np.uint64(count)):
-                its_count[np.uint64(first) + lane] = tally[row + lane]
+    # Origin by origin: what the caller has of one lies side by side, but far from that of the next.
+    n_counts = np.uint64(n_services * n_limits)
+    width, names_from, counts_from = np.uint64(lanes), np.uint64(who * lanes), np.uint64(counts * lanes)
+    limit_of_lane = rows.dtype.type(cutoff)
+    for lane in range(np.uint64(count)):
+        soon = found.place[min(first + np.int64(lane) + _AHEAD, last - 1)]
+        _fetch_row(ticks_of, soon)
+        _fetch_row(nearest, soon)
+        _fetch_row(counted, soon)
+        place = found.place[np.uint64(first) + lane]
+        its_ticks, its_nearest, its_counts = ticks_of[place], nearest[place], counted[place]
+        for service in range(np.uint64(n_services)):
+            at = service * width + lane
+            cost = tally[at]
+            its_ticks[service] = cost if cost <= limit_of_lane else np.inf
+            its_nearest[service] = np.int32(tally[names_from + at]) if cost <= limit_of_lane else np.int32(-1)
+        for k in range(n_counts):
+            its_counts[k] = tally[counts_from + k * width + lane]
     return DONE
 
 
@@ -1585,7 +1640,7 @@ def walk(graph, pockets, seeds, targets, cutoff, shift, span, directed, fill, de
         Write the pairs of M, their pointers given, and not N and C.
     streets : Streets or None
     found : Found or None
-        Columns ``span[0]:span[1]`` are written, no others: threads share them, each with a desk of its own. What is
+        Origins ``span[0]:span[1]`` are written, no others: threads share them, each with a desk of its own. What is
         None is not sought, and not compiled.
 
     Returns
@@ -1682,22 +1737,23 @@ def _fill_group(graph, pockets, doors, group, row, shift, top, rows):
 def _read_row(rows, row, shift, cutoff, node, first, ticks, nearest):
     """Write what a row has found for a node: its lanes are the services from ``first``."""
     lanes = ROW_BYTES // rows.itemsize
-    mine, costs, names = rows[row * lanes : row * lanes + lanes], ticks[node], nearest[node]
+    end = min(first + lanes, ticks.shape[1])
+    mine, costs, names = rows[row * lanes : row * lanes + lanes], ticks[node, first:end], nearest[node, first:end]
     bits, limit = rows.dtype.type(shift), rows.dtype.type(cutoff)
-    for lane in range(np.uint64(min(lanes, costs.shape[0] - first))):
+    for lane in range(np.uint64(costs.shape[0])):
         found = mine[lane]
         cost = found >> bits
-        place = lane + np.uint64(first)
-        costs[place] = cost if cost <= limit else np.inf
-        names[place] = np.int32(found - (cost << bits)) if cost <= limit else np.int32(-1)
+        # Whole numbers with a sign become floats many at a time.
+        costs[lane] = np.int32(cost) if cost <= limit else np.inf
+        names[lane] = np.int32(found - (cost << bits)) if cost <= limit else np.int32(-1)
 
 
 @kernel
 def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirred, rows, first, ticks, nearest):
     """N alone, from every node at once: sweep the nearest entrance of each service out over the whole network.
 
-    Only the core has rows of its own. Pockets with entrances give to it, it is swept until nothing changes, and every
-    pocket is then filled from it in a few rows at the end.
+    Only the core has rows of its own. Pockets with entrances give to it, it is swept until nothing within the cutoff
+    changes, and every pocket is then filled from it in a few rows at the end.
 
     Parameters
     ----------
@@ -1735,12 +1791,14 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
             _fill_group(graph, pockets, doors, group, core_row[group], shift, top, rows)
             spare += 1
     for group in range(n_groups):
-        if not in_core[group] and _fill_group(graph, pockets, doors, group, spare, shift, top, rows):
+        some_doors = node_ptr[begin[group]] < node_ptr[begin[group + 1]]
+        if some_doors and not in_core[group] and _fill_group(graph, pockets, doors, group, spare, shift, top, rows):
             sides, size = page[group] + TITLE, dead_from[group] - begin[group]
             for k in range(book[sides - TITLE]):
                 to = core_row[book[sides + k]]
                 store(rows, to, least(load(rows, to), load(rows, spare + size + k)))
     sweeps = 0
+    furthest = spread(rows, (top << shift) - 1)
     going = True
     while going:
         going = False
@@ -1755,14 +1813,18 @@ def sweep_services(graph, pockets, doors, cutoff, shift, order, core_row, stirre
             for arc in range(link[group], link[group + 1]):
                 cost = min(np.int64(link_out[arc]), top) << shift
                 now = least(now, plus(load(rows, core_row[link_to[arc]]), spread(rows, cost)))
-            # The first sweep stirs up everybody: what pockets gave is no change.
-            if some(differ(before, now)) or sweeps == 0:
-                store(rows, row, now)
+            # The first sweep stirs up everybody: what pockets gave is no change. Beyond the cutoff nothing is.
+            store(rows, row, now)
+            if some(pick(now, furthest, differ(before, now))) or (sweeps == 0 and some(within(now, furthest))):
                 for arc in range(link[group], link[group + 1]):
                     stirred[link_to[arc]] = True
                 going = True
         sweeps += 1
     for group in range(n_groups):
+        ahead = min(group + _AHEAD, n_groups - 1)
+        for node in range(begin[ahead], begin[ahead + 1]):
+            _fetch_row(ticks, order[node])
+            _fetch_row(nearest, order[node])
         start, size, at = begin[group], dead_from[group] - begin[group], page[group]
         row = np.int64(core_row[group])
         if not in_core[group]:

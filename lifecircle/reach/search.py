@@ -16,7 +16,7 @@ from lifecircle.model.network import Network
 from lifecircle.model.snapping import Joins, Legs
 from lifecircle.profiles import TICKS
 from lifecircle.reach import kernels
-from lifecircle.reach.ground import NARROW, Ground, check_cutoff, frozen, inverse, pointers
+from lifecircle.reach.ground import NARROW, Ground, check_cutoff, frozen, pointers
 from lifecircle.reach.kernels import FAR
 from lifecircle.reach.products import Extent, Field, Lane, Pairs, Reach
 
@@ -213,12 +213,9 @@ class Walk:
         return _extent(self.ground, streets, self._order), self._reach(found)
 
     def _reach(self, found: kernels.Found) -> Reach:
-        back = inverse(self._order)
-        ticks = np.take(found.ticks, back, axis=1)
-        cost = ticks.astype(np.float64)
-        cost[ticks == kernels.UNREACHED] = np.inf
-        nearest, count = np.take(found.nearest, back, axis=1), np.take(found.count, back, axis=2)
-        return Reach(self.lane.name, tuple(sorted(self.thresholds)), cost, nearest, count)
+        count = found.count.reshape(self.n_origins, *self._targets.thresholds.shape)
+        services = tuple(sorted(self.thresholds))
+        return Reach(self.lane.name, services, found.ticks.T, found.nearest.T, count.transpose(1, 2, 0))
 
     def pairs(self, *, most: int = _PAIRS, progress: Progress | None = None) -> Pairs:
         """M: every facility within the cutoff of every origin.
@@ -251,8 +248,7 @@ class Walk:
         return Pairs(place, (sorted_pairs & 0xFFFFFFFF).astype(np.int32), (sorted_pairs >> 32).astype(np.int32))
 
     def _found(self) -> kernels.Found:
-        n, k = self.n_origins, len(self.thresholds)
-        return _found(n, k, self._targets.thresholds.shape[1])
+        return _found(self._order, *self._targets.thresholds.shape)
 
     def _run(
         self, streets: kernels.Streets | None, found: kernels.Found | None, progress: Progress | None, *,
@@ -343,18 +339,20 @@ def compile_kernels() -> None:
     """Compile (or load from the cache) what a run needs, on a graph of one node, so that the wait is its own stage."""
     one, none = np.zeros(1), np.zeros(0, np.int32)
     ground = Ground(one, one, none, none, none, none, np.zeros(0))
-    _run(ground, ground.node_seeds, _no_targets(1, 0), 0, None, _found(1, 0, 1), threads=1, room=1)
+    _run(ground, ground.node_seeds, _no_targets(1, 0), 0, None, _found(np.zeros(1, np.int64), 0, 1), threads=1, room=1)
 
 
 def _streets(ground: Ground, n_origins: int) -> kernels.Streets:
     return kernels.Streets(np.empty(n_origins, np.int64), np.empty(n_origins, np.int64), ground.twice)
 
 
-def _found(n_origins: int, n_services: int, n_limits: int) -> kernels.Found:
+def _found(place: NDArray[np.int64], n_services: int, n_limits: int) -> kernels.Found:
+    n_origins = len(place)
     return kernels.Found(
-        ticks=np.empty((n_services, n_origins), np.int32),
-        nearest=np.empty((n_services, n_origins), np.int32),
-        count=np.empty((n_services, n_limits, n_origins), np.int32),
+        place=frozen(place),
+        ticks=np.empty((n_origins, n_services)),
+        nearest=np.empty((n_origins, n_services), np.int32),
+        count=np.empty((n_origins, n_services * n_limits), np.int32),
         reached=np.empty(n_origins, np.int64),
         pair_ptr=frozen(np.zeros(1, np.int64)),
         pairs=np.empty(0, np.int64),
@@ -421,9 +419,11 @@ def _check_centimetres(ground: Ground, cutoff: int) -> None:
 
 
 def _extent(ground: Ground, found: kernels.Streets, order: NDArray[np.integer]) -> Extent:
-    nodes, street = np.empty_like(found.nodes), np.empty_like(found.street)
-    nodes[order], street[order] = found.nodes, found.street
-    return Extent(nodes, street, "cm" if ground.directed else "ticks")
+    for array in (found.nodes, found.street):  # one at a time, and where they are: memory counts
+        placed = np.empty_like(array)
+        placed[order] = array
+        array[:] = placed
+    return Extent(found.nodes, found.street, "cm" if ground.directed else "ticks")
 
 
 def _no_targets(n_nodes: int, n_edges: int) -> kernels.Targets:
