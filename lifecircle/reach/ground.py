@@ -151,12 +151,12 @@ class Ground:
         return order, Graph(start, head, out, back, back), groups
 
     @classmethod
-    def of(cls, network: Network, lane: Lane) -> "Ground":
-        """Lay a network out under the cost of a lane."""
+    def of(cls, network: Network, lane: Lane, *, once: bool = True) -> "Ground":
+        """Lay a network out under the cost of a lane; ``once``: so that R counts what stands several times once."""
         return cls(
             network.node_lon, network.node_lat, network.edge_u, network.edge_v, lane.ticks_uv, lane.ticks_vu,
             network.length_m,
-            node_same=getattr(network, "node_same", None), edge_same=getattr(network, "edge_same", None),
+            node_same=network.node_same if once else None, edge_same=network.edge_same if once else None,
         )  # fmt: skip
 
     def _number(self, order: NDArray[np.int32]) -> NDArray[np.int32]:

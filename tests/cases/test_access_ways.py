@@ -5,11 +5,13 @@ A number like ``OTP#2669`` is the issue a case was taken from.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn import raster
 from world import World
 
 import lifecircle.profiles
+from lifecircle.reach.search import Walk
 
 ADULT, WHEELS = 1.33, 0.8
 METRES = 0.2  # four or five parts, each rounded to 1/32 m; the drawing is flat, the earth is not
@@ -604,3 +606,16 @@ def test_what_gates_decide_is_reported(tmp_path):
 def test_without_private_ways_there_is_nothing_to_say(tmp_path):
     world = straight(highway="service")
     assert world.run(tmp_path).result.summary["gates"] is None
+
+
+def test_a_private_way_counts_once_in_what_is_reached(tmp_path):
+    """Nodes and street reached from home: the copies of private ways and the passages of gates are no more of either."""
+    world = estate(second=True)
+    ready = world.study(tmp_path, "school clinic").prepare()
+    network, lane = ready.network, ready.lanes["metres"]
+    walk = Walk(network, lane, ready.cells.joins, ready.facilities, n_origins=len(ready.cells.starts), thresholds={})
+    reached = walk.extent()
+    streets = network.streets
+    assert reached.nodes.tolist() == [network.n_places] * 2
+    assert reached.unit == "cm"  # copies are walked one way only
+    assert reached.street.tolist() == [int(np.floor(streets.length_m * 100 + 0.5).sum())] * 2
