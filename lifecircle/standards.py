@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lifecircle.errors import StandardError, did_you_mean
 from lifecircle.profiles import Profile, Status, html_table, load_preset
@@ -68,6 +68,10 @@ class TagRule(BaseModel):
         )
 
 
+Strength = Literal["应", "宜", "不宜", "可", "none"]
+"""How a clause binds: 应 must, 宜 should, 不宜 should not (an advisory limit), 可 may."""
+
+
 class Threshold(BaseModel):
     """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
 
@@ -76,7 +80,102 @@ class Threshold(BaseModel):
     source: str = Field(min_length=1)
     clause: str = ""
     status: Status
-    strength: Literal["应", "宜", "不宜", "可", "none"] = "none"
+    strength: Strength = "none"
+    note: str = ""
+
+
+class Mark(BaseModel):
+    """Whether a facility is required of its tier (▲, 应配建), as needed (△, 按需配建), or a question of quality."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value: Literal["required", "as_needed", "quality"]
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    strength: Strength = "none"
+
+
+class Size(BaseModel):
+    """How large one facility should be: ``least`` and ``most`` of ``of``, where the text names them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    of: Literal["floor_m2", "land_m2", "beds", "classes", "places"]
+    least: float | None = Field(None, gt=0)
+    most: float | None = Field(None, gt=0)
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    applies_to: Literal["any", "new", "existing"] = "any"
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Size":
+        if self.least is None and self.most is None:
+            raise ValueError("a size names the least, the most, or both")
+        if self.least is not None and self.most is not None and self.least > self.most:
+            raise ValueError(f"the least, {self.least:g}, is more than the most, {self.most:g}")
+        return self
+
+
+class Norm(BaseModel):
+    """How much there should be for 1,000 of those it serves: a number of the plan, not of one facility."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    title_zh: str
+    least: float = Field(gt=0)
+    unit: str = Field(min_length=1)
+    per_1000: Literal["residents", "seniors", "children"] = "residents"
+    service: str | None = None
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    strength: Strength = "none"
+    note: str = ""
+
+
+class Composite(BaseModel):
+    """Several functions that count as one need: at least ``at_least`` of ``of`` must be within reach.
+
+    ``and_at_least`` of ``among``, some of them, must be too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    title_zh: str
+    at_least: int = Field(ge=1)
+    of: list[str] = Field(min_length=1)
+    and_at_least: int = Field(0, ge=0)
+    among: list[str] = []
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    strength: Strength = "none"
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "Composite":
+        if self.at_least > len(self.of) or self.and_at_least > len(self.among):
+            raise ValueError("a composite asks for more functions than it names")
+        if not set(self.among) <= set(self.of):
+            raise ValueError("'among' names functions that 'of' does not")
+        return self
+
+
+class Together(BaseModel):
+    """Facilities of one service that should stand with, or near, one of another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    title: str
+    title_zh: str
+    service: str
+    near: str
+    within_m: float = Field(gt=0)
+    source: str = Field(min_length=1)
+    clause: str = ""
+    status: Status
+    strength: Strength = "none"
+    note: str = ""
 
 
 class Usual(BaseModel):
@@ -89,7 +188,22 @@ class Usual(BaseModel):
 
 
 class Service(BaseModel):
-    """One need of the life circle. ``profile`` names who walks to it, or ``metres`` for a distance rule."""
+    """One need of the life circle. ``profile`` names who walks to it, or ``metres`` for a distance rule.
+
+    Attributes
+    ----------
+    threshold : Threshold
+        What the run judges by.
+    alternatives : list of Threshold
+        What other texts say of the same need, in the same unit: the planner may choose one, and the table of clauses
+        shows what each would give.
+    tier : str
+        Tier of the life circle it belongs to (``15``, ``10``, ``5`` minutes, ``block``), where the standard has any.
+    mark : Mark or None
+    sizes : list of Size
+    may_lack : bool
+        Whether a run goes on where the data holds no such facility: the service is then not judged, and that is said.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
@@ -98,6 +212,11 @@ class Service(BaseModel):
     threshold: Threshold
     tags: list[TagRule] = Field(min_length=1)
     usual: Usual | None = None
+    alternatives: list[Threshold] = []
+    tier: str = ""
+    mark: Mark | None = None
+    sizes: list[Size] = []
+    may_lack: bool = False
     note: str = ""
 
 
@@ -110,8 +229,12 @@ class Standard(BaseModel):
     title: str
     title_zh: str
     source: str = Field(min_length=1)
+    legal: Literal["in force", "trial", "draft", "plan", "none"] = "none"
     note: str = ""
     services: dict[str, Service] = Field(min_length=1)
+    composites: dict[str, Composite] = {}
+    together: dict[str, Together] = {}
+    norms: dict[str, Norm] = {}
 
     @field_validator("services")
     @classmethod
@@ -122,6 +245,18 @@ class Standard(BaseModel):
             if key in _TAKEN:
                 raise ValueError(f"service key {key!r} is the name of a column or figure; choose another")
         return value
+
+    @model_validator(mode="after")
+    def _names_are_services(self) -> "Standard":
+        named = [
+            *((f"composites.{key}", name) for key, c in self.composites.items() for name in c.of),
+            *((f"together.{key}", name) for key, t in self.together.items() for name in (t.service, t.near)),
+            *((f"norms.{key}", n.service) for key, n in self.norms.items() if n.service is not None),
+        ]
+        for where, name in named:
+            if name not in self.services:
+                raise ValueError(f"{where} names {name!r}, which is no service; {did_you_mean(name, self.services)}")
+        return self
 
     @classmethod
     def load(cls, name: str | Path) -> "Standard":
@@ -145,7 +280,43 @@ class Standard(BaseModel):
         for key in keys:
             if key not in self.services:
                 raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
-        return self.model_copy(update={"services": {key: self.services[key] for key in self.services if key in keys}})
+        kept = {key: service for key, service in self.services.items() if key in keys}
+        return self.model_copy(
+            update={
+                "services": kept,
+                "composites": {key: c for key, c in self.composites.items() if kept.keys() >= set(c.of)},
+                "together": {key: t for key, t in self.together.items() if {t.service, t.near} <= kept.keys()},
+                "norms": {key: n for key, n in self.norms.items() if n.service is None or n.service in kept},
+            }
+        )
+
+    def choosing(self, choices: dict[str, float]) -> "Standard":
+        """Judge some services by one of their alternatives; the threshold it takes the place of stays beside it.
+
+        Parameters
+        ----------
+        choices : service key -> value of the threshold wanted
+
+        Raises
+        ------
+        StandardError
+            A key is no service, or no text says that value of it.
+        """
+        services = dict(self.services)
+        for key, value in choices.items():
+            if key not in services:
+                raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
+            service = services[key]
+            said = [service.threshold, *service.alternatives]
+            chosen = next((one for one in said if one.value == value), None)
+            if chosen is None:
+                raise StandardError(
+                    f"no text says {value:g} of {key}; {self.name} knows "
+                    f"{', '.join(f'{one.value:g} ({one.source})' for one in said)}"
+                )
+            others = [one for one in said if one is not chosen]
+            services[key] = service.model_copy(update={"threshold": chosen, "alternatives": others})
+        return self.model_copy(update={"services": services})
 
     def walked_by(self, profile: str | Path) -> "Standard":
         """Give every time rule another profile; metre rules stay as they are.
