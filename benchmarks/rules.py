@@ -20,7 +20,7 @@ import shapely
 import studies
 
 import lifecircle.study
-from lifecircle.model import cells, facilities, gates, sidewalks, starts, ways
+from lifecircle.model import barriers, cells, facilities, gates, sidewalks, starts, ways
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.squares import Squares
 from lifecircle.profiles import Profile
@@ -138,7 +138,7 @@ RULES: dict[str, Change] = {
     "no slopes": walkers(slope="none"),
     "bridges and tunnels as high as the ground": instead(lifecircle.study, "smoothed", lambda _, height: height),
     "bridges and tunnels meet the ground": together(
-        instead(ways, "is_aloft", lambda _: False), instead(lifecircle.study, "is_aloft", lambda _: False)
+        instead(ways, "is_aloft", lambda _: False), instead(barriers, "is_aloft", lambda _: False)
     ),
     "places join the nearest node, at no cost": instead(Snapper, "at", to_nodes),
     "places join across water, rail and motorways": instead(Snapper, "_this_side", as_found),

@@ -64,6 +64,7 @@ standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file o
 
 # cutoff_s = 1800            # how far is searched, seconds; beyond it a walk is only known to be longer
 # cutoff_m = 2000            # the same for rules in metres
+# choose = {{ kindergarten = 500 }}  # judge by another number a text of the standard says (lifecircle standards show)
 # gates = "residents"        # private ways for everybody: open, residents or closed; default: as the profiles say
 # snap_limit_m = 500         # homes and facilities farther than this from every path are reported as unsnapped
 # crs = "EPSG:32651"         # metre CRS; default: the UTM zone of the region
@@ -139,6 +140,10 @@ def run(  # noqa: PLR0917
         Optional[str],  # noqa: UP045
         typer.Option(metavar="POLICY", help="Private ways for everybody: open, residents or closed [as profiles say]."),
     ] = None,
+    choose: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="A=500,B=300", help="Judge services by another number a text of the standard says."),
+    ] = None,
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
     cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
     cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
@@ -151,7 +156,7 @@ def run(  # noqa: PLR0917
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
         hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
-        profile=profile, gates=gates, year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        profile=profile, gates=gates, choose=_choices(choose), year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
         prepared = study.prepare(progress=progress)
@@ -348,18 +353,31 @@ def standards_show(
     from lifecircle.profiles import Profile
 
     typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
-    rows = [
-        (
-            key,
-            s.title_zh,
-            f"{s.threshold.value:g} {Profile.load(s.profile).unit}",
-            s.profile,
-            s.threshold.status,
-            s.threshold.source,
-        )
-        for key, s in standard.services.items()
+    rows: list[tuple[str, ...]] = []
+    for key, s in standard.services.items():
+        unit = Profile.load(s.profile).unit
+        tier = f"{s.tier} min" if s.tier.isdigit() else s.tier
+        mark = s.mark.value.replace("_", " ") if s.mark else ""
+        for number, one in enumerate([s.threshold, *s.alternatives]):
+            limit = f"within {one.value:g} {unit} ({s.profile})" if number == 0 else f"or {one.value:g} {unit}"
+            said = (tier, mark, limit) if number == 0 else (limit,)
+            rule = ", ".join(text for text in (*said, one.strength.replace("none", "")) if text)
+            source = f"{one.clause}: {one.source}" if one.clause else one.source
+            rows.append((*((key, s.title_zh) if number == 0 else ("", "")), rule, one.status, source))
+    _table(("service", "名称", "rule", "status", "source"), rows, as_json=False)
+    further = [
+        (key, "at least", f"{c.at_least} of {', '.join(c.of)}", *c.told) for key, c in standard.composites.items()
     ]
-    _table(("service", "名称", "threshold", "profile", "status", "source"), rows, as_json=False)
+    further += [
+        (key, "together", f"{t.service} within {t.within_m:g} m of {t.near}", *t.told)
+        for key, t in standard.together.items()
+    ]
+    further += [
+        (key, "norm", f"{n.least:g} {n.unit} per 1,000 {n.per_1000}", *n.told) for key, n in standard.norms.items()
+    ]
+    if further:
+        typer.echo("")
+        _table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
 
 
 @app.command()
@@ -424,6 +442,22 @@ def _study(what: str | None, **keys: Any) -> "Study":
 def _stem(path: Path) -> str:
     name = path.name.split(".")[0]
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-._") or "study"
+
+
+def _choices(text: str | None) -> dict[str, float] | None:
+    """Read ``kindergarten=500,nursery=300``."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        try:
+            found[key.strip()] = float(value)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"{part!r} is no choice; expected SERVICE=NUMBER, for example kindergarten=500", param_hint="--choose"
+            ) from error
+    return found
 
 
 def _box(text: str | None) -> tuple[float, ...] | None:
@@ -504,6 +538,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: b
 def _print_result(result: "Result", folder: Path) -> None:
     from lifecircle.assess.wording import people_text, share_text
     from lifecircle.publish.report import headline
+    from lifecircle.publish.scorecard import terminal_rows
 
     coverage = result.coverage
     if result.about.notice:
@@ -523,6 +558,12 @@ def _print_result(result: "Result", folder: Path) -> None:
         if f.kind == "region" and f.measure == measure
     ]
     _table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
+    if coverage.absent:
+        typer.echo(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
+    if any(row.clause or row.mark for row in result.clauses.rows):
+        typer.echo(f"\n{coverage.standard.title} clause by clause:")
+        head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
+        _table(head, terminal_rows(result.clauses), as_json=False)
     _print_doubts(result.summary["data"])
     if not result.summary["population_spans_region"]:
         typer.echo("The population raster does not span the region: who lives beyond it is not counted.")

@@ -72,41 +72,41 @@ Strength = Literal["应", "宜", "不宜", "可", "none"]
 """How a clause binds: 应 must, 宜 should, 不宜 should not (an advisory limit), 可 may."""
 
 
-class Threshold(BaseModel):
-    """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
+class Rule(BaseModel):
+    """What every number and demand of a standard says of itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    value: float = Field(gt=0, le=100_000)
     source: str = Field(min_length=1)
     clause: str = ""
     status: Status
     strength: Strength = "none"
     note: str = ""
 
+    @property
+    def told(self) -> tuple[str, str, str]:
+        """Clause, status and source."""
+        return self.clause, self.status, self.source
 
-class Mark(BaseModel):
+
+class Threshold(Rule):
+    """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
+
+    value: float = Field(gt=0, le=100_000)
+
+
+class Mark(Rule):
     """Whether a facility is required of its tier (▲, 应配建), as needed (△, 按需配建), or a question of quality."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     value: Literal["required", "as_needed", "quality"]
-    source: str = Field(min_length=1)
-    clause: str = ""
-    status: Status
-    strength: Strength = "none"
 
 
-class Size(BaseModel):
+class Size(Rule):
     """How large one facility should be: ``least`` and ``most`` of ``of``, where the text names them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     of: Literal["floor_m2", "land_m2", "beds", "classes", "places"]
     least: float | None = Field(None, gt=0)
     most: float | None = Field(None, gt=0)
-    source: str = Field(min_length=1)
-    clause: str = ""
-    status: Status
     applies_to: Literal["any", "new", "existing"] = "any"
-    note: str = ""
 
     @model_validator(mode="after")
     def _says_something(self) -> "Size":
@@ -117,41 +117,29 @@ class Size(BaseModel):
         return self
 
 
-class Norm(BaseModel):
+class Norm(Rule):
     """How much there should be for 1,000 of those it serves: a number of the plan, not of one facility."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     title_zh: str
     least: float = Field(gt=0)
     unit: str = Field(min_length=1)
     per_1000: Literal["residents", "seniors", "children"] = "residents"
     service: str | None = None
-    source: str = Field(min_length=1)
-    clause: str = ""
-    status: Status
-    strength: Strength = "none"
-    note: str = ""
 
 
-class Composite(BaseModel):
+class Composite(Rule):
     """Several functions that count as one need: at least ``at_least`` of ``of`` must be within reach.
 
     ``and_at_least`` of ``among``, some of them, must be too.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     title_zh: str
     at_least: int = Field(ge=1)
     of: list[str] = Field(min_length=1)
     and_at_least: int = Field(0, ge=0)
     among: list[str] = []
-    source: str = Field(min_length=1)
-    clause: str = ""
-    status: Status
-    strength: Strength = "none"
-    note: str = ""
 
     @model_validator(mode="after")
     def _can_be_met(self) -> "Composite":
@@ -162,20 +150,14 @@ class Composite(BaseModel):
         return self
 
 
-class Together(BaseModel):
+class Together(Rule):
     """Facilities of one service that should stand with, or near, one of another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     title: str
     title_zh: str
     service: str
     near: str
     within_m: float = Field(gt=0)
-    source: str = Field(min_length=1)
-    clause: str = ""
-    status: Status
-    strength: Strength = "none"
-    note: str = ""
 
 
 class Usual(BaseModel):

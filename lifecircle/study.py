@@ -19,18 +19,19 @@ import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.policies import met_under
 from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
+from lifecircle.model.barriers import barriers, water
 from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.gates import smoothed
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
-from lifecircle.model.ways import is_aloft
 from lifecircle.profiles import TICKS, Gates, Profile, check_keys, check_toml, load_preset
 from lifecircle.publish import files, report
 from lifecircle.publish.report import About
@@ -39,7 +40,7 @@ from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region
 from lifecircle.sources import osm, rasters
-from lifecircle.standards import Standard
+from lifecircle.standards import Service, Standard
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class StudyFile(BaseModel):
     services: list[str] | None = None
     profile: str | None = None
     gates: Gates | None = None
+    choose: dict[str, float] = {}
     crs: str | None = None
     year: int | None = Field(None, ge=1500, le=2200)
     cutoff_s: float = Field(1800.0, gt=0, le=20_000)
@@ -266,6 +268,8 @@ class Prepared:
     year: int | None
     population_whole: bool
     clock: "_Clock"
+    absent: dict[str, Service]
+    order: tuple[str, ...]
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -276,11 +280,13 @@ class Prepared:
         keys = list(self.standard.services)
         with clock.stage("search") as tell:
             for name, lane in self.lanes.items():
-                wanted = {
+                wanted: dict[int, tuple[int]] = {
                     ix: (int(np.floor(self.standard.services[key].threshold.value * TICKS)),)
                     for ix, key in enumerate(keys)
                     if self.standard.services[key].profile == name
                 }
+                if not wanted:  # every service of this cost is absent
+                    continue
                 reaches[name] = search(
                     self.network, lane, self.cells.joins, self.facilities, n_cells=len(self.cells.starts),
                     thresholds=wanted, threads=threads, progress=lambda done: tell(done, len(self.cells.starts)),
@@ -292,7 +298,8 @@ class Prepared:
             )  # fmt: skip
             coverage = replace(
                 coverage, point_met_inside=met_inside(coverage, threads=threads),
-                point_met_under=met_under(coverage, self.elevation, threads=threads),
+                point_met_under=met_under(coverage, self.elevation, threads=threads), absent=self.absent,
+                order=self.order,
             )  # fmt: skip
             gaps = Gaps.find(coverage)
         return Result(self, coverage, gaps)
@@ -327,7 +334,7 @@ class Prepared:
     @cached_property
     def water(self) -> list[Any]:
         """Water areas, lon/lat polygons."""
-        return _water(self.data)
+        return water(self.data.features)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -349,15 +356,22 @@ class Result:
         return self.prepared.about
 
     @cached_property
+    def clauses(self) -> Clauses:
+        """The standard clause by clause."""
+        return Clauses.of(self.coverage)
+
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """Every headline figure with numerator and denominator (``summary.json``)."""
-        return files.summary(self.coverage, self.gaps, self.about)
+        return files.summary(self.coverage, self.gaps, self.clauses, self.about)
 
     def page(self, name: str) -> str:
         """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
-        makers = {"coverage": report.coverage_page, "gaps": report.gaps_page, "index": report.index_page}
+        makers = {"coverage": report.coverage_page, "gaps": report.gaps_page}
+        if name == "index":
+            return report.index_page(self.coverage, self.gaps, self.clauses, self.about, self.prepared.water)
         if name not in makers:
-            raise StandardError(f"there is no page {name!r}; {did_you_mean(name, makers)}")
+            raise StandardError(f"there is no page {name!r}; {did_you_mean(name, [*makers, 'index'])}")
         return makers[name](self.coverage, self.gaps, self.about, self.prepared.water)
 
     def map(self, layer: str = "coverage") -> report.Page:
@@ -376,7 +390,7 @@ class Result:
         clock = self.prepared.clock.reporting(progress)
         with files.whole_folder(target) as folder:
             with clock.stage("tables"):
-                files.write_tables(folder, self.coverage, self.gaps, self.about)
+                files.write_tables(folder, self.coverage, self.gaps, self.clauses, self.about)
             with clock.stage("pages"):
                 for name in ("coverage", "gaps", "index"):
                     (folder / f"{name}.html").write_text(self.page(name), encoding="utf-8", newline="\n")
@@ -448,6 +462,7 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
     standard = Standard.load(keys.standard)
     if keys.services is not None:
         standard = standard.only(keys.services)
+    standard = standard.choosing(keys.choose)
     if keys.profile is not None:
         standard = standard.walked_by(keys.profile)
     walker = Profile.load(keys.profile) if keys.profile is not None else None
@@ -470,12 +485,14 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
     with clock.stage("network"):
-        network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
-        height = _heights(keys.elevation, network, clip)
-        snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
+        network, height, snapper = _ground(data, region, keys, clip)
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
     with clock.stage("facilities"):
         facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
+        order, whole = tuple(standard.services), standard
+        if not allow_empty:
+            standard, facilities = _without_absent(standard, facilities)
+        absent = {key: service for key, service in whole.services.items() if key not in standard.services}
     with clock.stage("cells"):
         if people is not None:
             cells = Cells.from_raster(people, data.features, snapper, data.extent)
@@ -492,8 +509,21 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         )  # fmt: skip
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock,
+        people is None or people.whole, clock, absent, order,
     )  # fmt: skip
+
+
+def _without_absent(standard: Standard, facilities: Facilities) -> tuple[Standard, Facilities]:
+    """Leave out the services that may lack and of which the data holds no facility."""
+    count = facilities.count()
+    kept = [key for key in standard.services if count[key]]
+    if len(kept) == len(standard.services):
+        return standard, facilities
+    number = {ix: kept.index(key) for ix, key in enumerate(standard.services) if key in kept}
+    services = tuple(tuple(number[ix] for ix in served) for served in facilities.services)
+    # Composites, neighbours and norms stay: what they name may be absent, and they say so.
+    judged = standard.model_copy(update={"services": {key: standard.services[key] for key in kept}})
+    return judged, replace(facilities, service_keys=tuple(kept), services=services)
 
 
 def _with_lifecycle(standard: Standard) -> list[str]:
@@ -541,35 +571,24 @@ def isochrone_of(
     with clock.stage("read"):
         data = osm.read_osm(keys.osm, clip)
     with clock.stage("network"):
-        network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
-        height = _heights(keys.elevation, network, clip)
-        snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=_barriers(data, region))
+        network, height, snapper = _ground(data, region, keys, clip)
     with clock.stage("compile"):
         compile_kernels()
     with clock.stage("search"):
         return Isochrone.from_point(
             lon, lat, snapper=snapper, profile=walker, ticks=network.ticks(walker, height), limits=limits,
-            water=_water(data),
+            water=water(data.features),
         )  # fmt: skip
 
 
-def _barriers(data: osm.OsmData, region: Region) -> NDArray[np.object_]:
-    """Water, railways and motorways on the ground, metre CRS: what nobody crosses to reach a path."""
-    lines = [
-        shape
-        for tags, shape in zip(data.lines["tags"], data.lines["geometry"], strict=True)
-        if tags.get("tunnel", "no") == "no"
-        and tags.get("bridge", "no") == "no"
-        and (tags.get("waterway") in {"river", "canal", "stream", "drain", "ditch"} or tags.get("railway") == "rail")
-    ]
-    road = np.array([t["highway"] in {"motorway", "motorway_link"} and not is_aloft(t) for t in data.ways["tags"]])
-    nodes = data.way_nodes[road.astype(bool)[data.way_nodes["way_ix"]] & data.way_nodes["inside"]]
-    roads = [
-        shapely.LineString(part)
-        for _, way in nodes.groupby("way_ix")
-        if len(part := way[["lon", "lat"]].to_numpy()) > 1
-    ]
-    return np.asarray(region.project(np.array([*_water(data), *lines, *roads], dtype=object)), dtype=object)
+def _ground(
+    data: osm.OsmData, region: Region, keys: StudyFile, clip: tuple[float, float, float, float]
+) -> tuple[Network, NDArray[np.float64] | None, Snapper]:
+    """Build what is walked on: the network, the height of its nodes, and how places join it."""
+    network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
+    across = barriers(data.ways, data.way_nodes, data.lines, data.features, region)
+    height = _heights(keys.elevation, network, clip)
+    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across)
 
 
 def _heights(
@@ -582,13 +601,3 @@ def _heights(
     if np.isnan(height).all():
         raise DataError(f"the elevation raster {path} knows no height of any street; take one that covers the region")
     return smoothed(network, height)
-
-
-def _water(data: osm.OsmData) -> list[Any]:
-    """Water areas, lon/lat polygons."""
-    return [
-        shape
-        for tags, shape in zip(data.features["tags"], data.features["geometry"], strict=True)
-        if (tags.get("natural") == "water" or tags.get("waterway") == "riverbank")
-        and shape.geom_type.endswith("Polygon")
-    ]

@@ -15,7 +15,7 @@ from lifecircle.model.network import Network
 from lifecircle.model.snapping import SCRAP_M
 from lifecircle.profiles import TICKS, Gates, Profile
 from lifecircle.reach.products import Lane, Reach
-from lifecircle.standards import Standard
+from lifecircle.standards import Service, Standard
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -24,8 +24,8 @@ MET, NOT_MET, UNKNOWN = 1, 0, -1
 ALL = "all"
 """Stands for "every service of the standard" where a service key is expected."""
 
-Measure = Literal["people", "area_m2", "cells"]
-MEASURES: tuple[Measure, ...] = ("people", "area_m2", "cells")
+Measure = Literal["people", "area_m2", "residential_m2", "cells"]
+MEASURES: tuple[Measure, ...] = ("people", "area_m2", "residential_m2", "cells")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Figure:
     kind : {"region", "zone", "overlay"}
     service : str
         Service key, or ``all`` for every service of the standard together.
-    measure : {"people", "area_m2", "cells"}
+    measure : {"people", "area_m2", "residential_m2", "cells"}
     met, not_met, unknown : int or float or None
         They add up to ``total``. None where nobody knows how many people live there.
     """
@@ -84,6 +84,10 @@ class Coverage:
         Verdicts where only facilities inside the boundary count; None where all lie inside it.
     point_met_under : dict of (n_services, n_points) int8
         Verdicts under every policy for private ways; empty where no way is private.
+    absent : dict of Service
+        Services of which the data holds no facility, and which may lack: they are not judged.
+    order : tuple of str
+        Every service key in the standard's order, the absent ones too.
     """
 
     standard: Standard
@@ -99,6 +103,8 @@ class Coverage:
     year: int | None = None
     point_met_inside: NDArray[np.int8] | None = None
     point_met_under: dict[Gates, NDArray[np.int8]] = field(default_factory=dict)
+    absent: dict[str, Service] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for array in (self.point_ticks, self.point_nearest, self.point_count, self.point_met):
@@ -192,17 +198,28 @@ class Coverage:
 
     def figures(self) -> list[Figure]:
         """Every coverage figure: the region, each zone and overlay, each service and all together."""
+        verdicts = dict(zip(self.keys, self.point_met, strict=True))
+        unknown, every = (self.point_met < 0).any(axis=0), (self.point_met == MET).all(axis=0)
+        verdicts[ALL] = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
+        return self.figures_of(verdicts)
+
+    def figures_of(self, verdicts: dict[str, NDArray[np.int8]], *, regions_only: bool = False) -> list[Figure]:
+        """Figures of any verdicts, one after another, in the region and each zone and overlay.
+
+        Parameters
+        ----------
+        verdicts : name -> (n_points,) int8
+        regions_only : bool
+            Leave zones and overlays out.
+        """
         cells, region = self.cells, self.cells.region
         places: list[tuple[str, Literal["region", "zone", "overlay"], NDArray[np.bool_]]] = [
             ("region", "region", np.ones(len(cells), dtype=bool))
         ]
         places += [(zone.key, "zone", cells.zone == ix) for ix, zone in enumerate(region.zones)]
         places += [(over.key, "overlay", cells.in_overlay[ix]) for ix, over in enumerate(region.overlays)]
-        verdicts = dict(zip(self.keys, self.point_met, strict=True))
-        unknown, every = (self.point_met < 0).any(axis=0), (self.point_met == MET).all(axis=0)
-        verdicts[ALL] = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
         found = []
-        for place, kind, inside in places:
+        for place, kind, inside in places[:1] if regions_only else places:
             for service, verdict in verdicts.items():
                 for measure in MEASURES:
                     parts = [
@@ -226,16 +243,16 @@ class Coverage:
         return {policy: self._region_figures(met) for policy, met in self.point_met_under.items()}
 
     def _region_figures(self, point_met: NDArray[np.int8]) -> list[Figure]:
-        other = replace(self, point_met=point_met)
-        return [figure for figure in other.figures() if figure.kind == "region"]
+        return [figure for figure in replace(self, point_met=point_met).figures() if figure.kind == "region"]
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
         """People of the access points chosen; cells, or their area, of which the main one is."""
         starts = self.cells.starts
         if measure == "cells":
             return int(chosen[starts.first].sum())
-        if measure == "area_m2":
-            return int(self.cells.area_m2[chosen[starts.first]].sum())
+        if measure != "people":
+            area = self.cells.area_m2 if measure == "area_m2" else self.cells.residential_m2
+            return int(area[chosen[starts.first]].sum())
         return None if starts.people is None else int(starts.people[chosen].sum()) / PEOPLE
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":

@@ -42,9 +42,9 @@ def _met(
     network, cells, facilities = coverage.network, coverage.cells, coverage.facilities
     limits = [int(np.floor(service.threshold.value * TICKS)) for service in coverage.standard.services.values()]
     for name, profile in coverage.profiles.items():
-        if profile.gates == policy:
-            continue
         rows = [ix for ix, key in enumerate(coverage.keys) if coverage.cost_of(key) == name]
+        if profile.gates == policy or not rows:
+            continue
         walker = profile.model_copy(update={"gates": policy})
         ticks = network.ticks(walker, elevation_m)
         lane = replace(

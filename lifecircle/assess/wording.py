@@ -62,3 +62,14 @@ def cost_text(value: float | None, unit: str, cutoff: float) -> str:
     if value is None or value != value or value == float("inf"):  # noqa: PLR0124
         return f"> {limit_text(cutoff, unit)}"
     return f"{value / 60:.1f} min" if unit == "s" else f"{value:.0f} m"
+
+
+def tidy_numbers(value: float | None) -> float | int | None:
+    """Turn whole floats into integers, so that JSON shows 5 and not 5.0.
+
+    Examples
+    --------
+    >>> tidy_numbers(5.0), tidy_numbers(5.5), tidy_numbers(None)
+    (5, 5.5, None)
+    """
+    return int(value) if value is not None and float(value).is_integer() else value

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from lifecircle.assess.edge import islands
-from lifecircle.assess.wording import people_text, share_text
+from lifecircle.assess.wording import people_text, share_text, tidy_numbers
 from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.ways import is_private, is_shut, walkable
-from lifecircle.publish.files import SCHEMA, tidy_numbers
+from lifecircle.publish.files import SCHEMA
 from lifecircle.publish.report import About
 from lifecircle.standards import Standard
 

@@ -114,9 +114,10 @@ class Facilities:
         rows = _candidates(features, standard, year)
         keys = tuple(standard.services)
         empty = [key for ix, key in enumerate(keys) if not any(ix in served for served in rows["services"])]
-        if empty and not (allow_empty and len(rows)):
+        lacking = [key for key in empty if not standard.services[key].may_lack]
+        if (lacking and not allow_empty) or (empty and not len(rows)):
             raise DataError(
-                f"the data holds no facility for: {', '.join(empty)}. Nobody could be judged by them; "
+                f"the data holds no facility for: {', '.join(lacking or empty)}. Nobody could be judged by them; "
                 "leave the service out (--services), add data, or change its tag rules in a copy of the standard"
             )
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))

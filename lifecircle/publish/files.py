@@ -21,14 +21,17 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
+from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
 from lifecircle.assess.edge import islands
 from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.wording import tidy_numbers
 from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.model.network import ARRIVING
 from lifecircle.profiles import TICKS
 from lifecircle.publish.report import About
+from lifecircle.publish.scorecard import clause_rows, scorecard_frame
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -155,7 +158,7 @@ def _exchange(made: Path, target: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, about: About) -> None:
+def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> None:
     """Write the Parquet tables, the GeoPackage and the GeoTIFF."""
     frames = {
         "cells": coverage.to_geodataframe(),
@@ -167,7 +170,7 @@ def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, about: About) -> 
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd", schema_version="1.1.0")
     access_frame(coverage).to_parquet(folder / "access.parquet", index=False, compression="zstd")
-    scorecard_frame(coverage).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
+    scorecard_frame(clauses).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
     _write_gpkg(
         folder / "lifecircle.gpkg",
         frames | {"zones": coverage.cells.region.to_geodataframe().to_crs(coverage.cells.region.crs)},
@@ -248,40 +251,6 @@ def network_frame(coverage: Coverage) -> "gpd.GeoDataFrame":
         frame.insert(4, f"ticks_uv_{name}", nullable(lane.ticks_uv, lane.ticks_uv < 0))
         frame.insert(5, f"ticks_vu_{name}", nullable(lane.ticks_vu, lane.ticks_vu < 0))
     return frame
-
-
-def scorecard_frame(coverage: Coverage) -> pd.DataFrame:
-    """One row per rule and zone: the share of people (cells, where people are unknown) who have the service.
-
-    The verdict is ``full`` where everybody has it; the standard's own target, where it has one, comes with it.
-    """
-    measure = "cells" if coverage.cells.people is None else "people"
-    year = None if coverage.year is None else coverage.year
-    rows = []
-    for figure in coverage.figures():
-        if figure.measure != measure:
-            continue
-        rule = coverage.standard.services.get(figure.service)
-        verdict = "unknown" if not figure.total else "full" if figure.met == figure.total else "not full"
-        rows.append(
-            {
-                "rule": figure.service,
-                "zone": figure.zone,
-                "zone_kind": figure.kind,
-                "year": year,
-                "measure": measure,
-                "value": figure.share,
-                "numerator": figure.met,
-                "denominator": figure.total,
-                "unknown": figure.unknown,
-                "verdict": verdict,
-                "clause": rule.threshold.clause if rule else "",
-                "source": rule.threshold.source if rule else coverage.standard.source,
-                "status": rule.threshold.status if rule else "",
-            }
-        )
-    frame = pd.DataFrame(rows)
-    return frame.astype({"year": "Int16", "value": "float64", "numerator": "float64", "denominator": "float64"})
 
 
 def _write_gpkg(path: Path, frames: "dict[str, gpd.GeoDataFrame]", about: About) -> None:
@@ -439,12 +408,7 @@ def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
     return rows
 
 
-def tidy_numbers(value: float | None) -> float | int | None:
-    """Turn whole floats into integers, so that JSON shows 5 and not 5.0."""
-    return int(value) if value is not None and float(value).is_integer() else value
-
-
-def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
+def summary(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> dict[str, Any]:
     """Every headline figure with numerator and denominator, as ``summary.json`` has it."""
     facilities = coverage.facilities.count()
     services = {
@@ -496,6 +460,7 @@ def summary(coverage: Coverage, gaps: Gaps, about: About) -> dict[str, Any]:
         "data": _data(coverage),
         "outside": _outside(coverage),
         "gates": _policies(coverage),
+        "clauses": clause_rows(clauses),
         "unmet": _unmet(coverage),
         "figures": figures,
         "gaps": {

@@ -13,12 +13,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
+from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.gaps import CAUSES, Gaps
 from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
-from lifecircle.publish import maps, quality
+from lifecircle.publish import maps, quality, scorecard
 
 CAUSES_ZH = {
     "near_miss": "最近设施超出标准不足 20%",
@@ -334,7 +335,7 @@ def _facility_points(coverage: Coverage) -> maps.Facilities:
 # --------------------------------------------------------------------------------------------------- the report
 
 
-def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
+def index_page(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About, water: list[Any]) -> str:
     """Return the report as one self-contained HTML text without scripts."""
     measure = "people" if coverage.cells.people is not None else "cells"
     figures = [figure for figure in coverage.figures() if figure.measure == measure]
@@ -357,6 +358,7 @@ def index_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -
         '<p class=links><a href="coverage.html">Coverage map · 覆盖图</a><a href="gaps.html">Gap map · 缺口图</a></p></section>',
         _overview(coverage, water),
         f"<section><h2>Coverage by zone and service · 分区覆盖</h2>{_zone_table(coverage, figures, measure)}</section>",
+        f"<section><h2>The standard, clause by clause · 标准逐条对照</h2>{scorecard.clause_part(clauses)}</section>",
         f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
         f"<section><h2>Data · 数据</h2>{quality.data_part(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",

@@ -30,7 +30,7 @@ COLUMNS = {
     "entrances": ["facility_id", "cost", "edge_id", "offset_m", "leg_ticks", "from_u_ticks", "from_v_ticks", "status", "kind", "evidence", "geometry"],
     "network": ["edge_id", "u", "v", "length_m", "ticks_uv_adult", "ticks_vu_adult", "ticks_uv_metres", "ticks_vu_metres", "osm_way_id", "kind", "geometry"],
     "gaps": ["service", "people", "area_m2", "worst", "cause", "zone", "cells_n", "geometry"],
-    "scorecard": ["rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict", "clause", "source", "status"],
+    "scorecard": ["rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict", "tier", "mark", "strength", "clause", "source", "status"],
 }  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def test_summary_and_scorecard_hold_every_figure_with_numerator_and_denominator(
     )
     figures = {(f["zone"], f["service"], f["measure"]): f for f in summary["figures"]}
     assert figures["region", "clinic", "people"]["met"] == 100
-    assert len(figures) == 4 * 4 * 3  # region, two zones, an overlay; three services and all; three measures
+    assert len(figures) == 4 * 4 * 4  # region, two zones, an overlay; three services and all; four measures
     for figure in figures.values():
         assert figure["met"] + figure["not_met"] + figure["unknown"] == figure["total"]
     for service in ("clinic", "all"):

@@ -1,0 +1,223 @@
+"""A standard clause by clause: what each asks, what was found, and a verdict in words as strong as the clause."""
+
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from lifecircle.assess.coverage import MET, NOT_MET, UNKNOWN, Coverage, Figure
+from lifecircle.assess.wording import limit_text, share_text
+from lifecircle.profiles import TICKS
+from lifecircle.standards import Composite, Norm, Service, Together
+
+VERDICTS = {
+    "met": ("met", "达标"),
+    "advisory": ("beyond the advisory distance", "超出建议距离"),
+    "not_met": ("not met", "未达标"),
+    "missing": ("none in the data: required of this tier", "数据中没有：本级应配建"),
+    "none": ("none in the data", "数据中没有"),
+    "unknown": ("unknown", "未知"),
+}
+"""Verdicts and how they are said: a radius that should not be exceeded (不宜) is advice, what must be (应) a duty."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What another text says of the same need, and how many would have it by that."""
+
+    value: float
+    source: str
+    status: str
+    met: float | None
+    total: float | None
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One rule of a standard in a region.
+
+    Attributes
+    ----------
+    kind : {"service", "composite", "together", "norm"}
+    rule : str
+        What is asked, in words: ``within 500 m``.
+    facilities : int or None
+        Facilities of the data, inside the boundary or within reach of it; None where none are asked for.
+    people, land : (met, total)
+        Residents, and residential land in m² (the denominator of GB/T 51346-2019, A.0.3), that have it; None where
+        nobody knows.
+    verdict : str
+        A key of `VERDICTS`.
+    counted : (met, total)
+        Facilities, of what should stand together.
+    """
+
+    key: str
+    kind: str
+    title: str
+    title_zh: str
+    tier: str
+    mark: str
+    rule: str
+    clause: str
+    source: str
+    status: str
+    strength: str
+    facilities: int | None
+    people: tuple[float | None, float | None]
+    land: tuple[float | None, float | None]
+    verdict: str
+    counted: tuple[float | None, float | None] = (None, None)
+    alternatives: tuple[Alternative, ...] = ()
+    note: str = ""
+
+    @property
+    def wording(self) -> tuple[str, str]:
+        """The verdict in words, English and Chinese."""
+        return VERDICTS[self.verdict]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Clauses:
+    """Every rule of a standard, in its order: services by tier as listed, then composites, neighbours and norms."""
+
+    coverage: Coverage
+    rows: tuple[Clause, ...]
+
+    @classmethod
+    def of(cls, coverage: Coverage) -> "Clauses":
+        """Judge a region by every rule of its standard."""
+        standard = coverage.standard
+        rows = [_service(coverage, key, service) for key, service in (standard.services | coverage.absent).items()]
+        order = {key: ix for ix, key in enumerate(coverage.order)}
+        rows.sort(key=lambda row: order.get(row.key, len(order)))
+        rows += [_composite(coverage, key, rule) for key, rule in standard.composites.items()]
+        rows += [_together(coverage, key, rule) for key, rule in standard.together.items()]
+        rows += [_norm(coverage, key, rule) for key, rule in standard.norms.items()]
+        return cls(coverage, tuple(rows))
+
+    def count(self) -> dict[str, int]:
+        """Rules by verdict."""
+        return {name: sum(row.verdict == name for row in self.rows) for name in VERDICTS}
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(row.clause)}</td><td>{escape(row.title)}</td><td>{escape(row.rule)}</td>"
+            f"<td>{escape(share_text(*row.people))}</td><td>{escape(row.wording[0])}</td></tr>"
+            for row in self.rows
+        )
+        head = "<tr><th>clause</th><th>what</th><th>rule</th><th>people</th><th>verdict</th></tr>"
+        return f"<table>{head}{rows}</table>"
+
+
+def composite_met(coverage: Coverage, rule: Composite) -> NDArray[np.int8]:
+    """Verdicts of a composite, (n_points,) int8: 1 met, 0 not met, -1 unknown.
+
+    A function that the data holds nowhere is unknown: it decides only where enough others are, or are not, in reach.
+    """
+
+    def within(names: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        known = [coverage.keys.index(name) for name in names if name in coverage.keys]
+        rows = coverage.point_met[known]
+        return (rows == MET).sum(axis=0), (rows == UNKNOWN).sum(axis=0) + len(names) - len(known)
+
+    sure, maybe = within(rule.of)
+    sure_among, maybe_among = within(rule.among)
+    met = (sure >= rule.at_least) & (sure_among >= rule.and_at_least)
+    lost = (sure + maybe < rule.at_least) | (sure_among + maybe_among < rule.and_at_least)
+    found = np.where(met, MET, np.where(lost, NOT_MET, UNKNOWN))
+    found[~coverage.cells.judged] = UNKNOWN
+    return found.astype(np.int8)
+
+
+def _region(figures: list[Figure], measure: str) -> tuple[float | None, float | None]:
+    found = next(f for f in figures if f.kind == "region" and f.measure == measure)
+    return found.met, found.total
+
+
+def _shares(coverage: Coverage, met: NDArray[np.int8]) -> tuple[tuple[float | None, float | None], ...]:
+    figures = coverage.figures_of({"": met}, regions_only=True)
+    return _region(figures, "people"), _region(figures, "residential_m2"), _region(figures, "cells")
+
+
+def _verdict(met: float | None, total: float | None, strength: str) -> str:
+    if met is None or not total:
+        return "unknown"
+    if met == total:
+        return "met"
+    return "not_met" if strength in {"应", "none"} else "advisory"
+
+
+def _service(coverage: Coverage, key: str, service: Service) -> Clause:
+    threshold, mark = service.threshold, service.mark
+    unit = coverage.profiles[service.profile].unit
+    people: tuple[float | None, float | None] = (None, None)
+    land, cells = people, people
+    alternatives: list[Alternative] = []
+    if key in coverage.absent:
+        verdict = "missing" if mark is not None and mark.value == "required" else "none"
+    else:
+        ix = coverage.keys.index(key)
+        people, land, cells = _shares(coverage, coverage.point_met[ix])
+        counted = people if people[1] is not None else cells
+        unknown = (coverage.point_met[ix] == UNKNOWN).all()
+        verdict = "unknown" if unknown else _verdict(*counted, threshold.strength)
+        for other in service.alternatives:
+            near = coverage.point_ticks[ix] <= other.value * TICKS
+            met = np.where(coverage.point_met[ix] == UNKNOWN, UNKNOWN, near).astype(np.int8)
+            by_people, _, by_cells = _shares(coverage, met)
+            told = by_people if by_people[1] is not None else by_cells
+            alternatives.append(Alternative(other.value, other.source, other.status, *told))
+    return Clause(
+        key, "service", service.title, service.title_zh, service.tier, "" if mark is None else mark.value,
+        f"within {limit_text(threshold.value, unit)} ({service.profile})", threshold.clause, threshold.source,
+        threshold.status, threshold.strength, coverage.facilities.count().get(key, 0), people, land, verdict,
+        alternatives=tuple(alternatives), note=service.note,
+    )  # fmt: skip
+
+
+def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
+    people, land, cells = _shares(coverage, composite_met(coverage, rule))
+    asked = f"{rule.at_least} of {len(rule.of)} within reach: {', '.join(rule.of)}"
+    if rule.and_at_least:
+        asked += f"; {rule.and_at_least} of them of {', '.join(rule.among)}"
+    counted = people if people[1] is not None else cells
+    return Clause(
+        key, "composite", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status,
+        rule.strength, None, people, land, _verdict(*counted, rule.strength), note=rule.note,
+    )  # fmt: skip
+
+
+def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
+    """Judge how many facilities of a service stand within a distance of one of another, outline to outline."""
+    facilities, nobody = coverage.facilities, (None, None)
+
+    def of(name: str) -> NDArray[np.object_]:
+        if name not in coverage.keys:
+            return np.array([], dtype=object)
+        ix = coverage.keys.index(name)
+        chosen = np.array([ix in served for served in facilities.services], dtype=bool) & ~facilities.outside
+        return facilities.shape[chosen]
+
+    mine, others = of(rule.service), of(rule.near)
+    near = np.unique(shapely.STRtree(others).query(mine, predicate="dwithin", distance=rule.within_m)[0])
+    met, total = float(len(near)), float(len(mine))
+    asked = f"{rule.service} within {rule.within_m:g} m of {rule.near}"
+    found = f"{len(near)} of {len(mine)} do" if len(mine) else "none in the data"
+    return Clause(
+        key, "together", rule.title, rule.title_zh, "", "", f"{asked}: {found}", rule.clause, rule.source, rule.status,
+        rule.strength, len(mine), nobody, nobody, _verdict(met, total, rule.strength), (met, total), note=rule.note,
+    )  # fmt: skip
+
+
+def _norm(coverage: Coverage, key: str, rule: Norm) -> Clause:
+    """State a norm for 1,000 people. What a facility supplies is in no OpenStreetMap tag: unknown, never a number."""
+    n = None if rule.service is None else coverage.facilities.count().get(rule.service, 0)
+    asked = f"at least {rule.least:g} {rule.unit} for 1,000 {rule.per_1000}"
+    asked += "; the data states no supply" + ("" if n is None else f" of {n} facilities")
+    return Clause(
+        key, "norm", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status, rule.strength, n,
+        (None, None), (None, None), "unknown", note=rule.note,
+    )  # fmt: skip

@@ -1,0 +1,170 @@
+"""The standard clause by clause, and the scorecard by zone: as HTML, as rows for a terminal, as JSON and as a table."""
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from lifecircle.assess.clauses import VERDICTS, Clause, Clauses, composite_met
+from lifecircle.assess.coverage import Figure
+from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
+
+_MARKS = {
+    "required": ("required", "应配建"),
+    "as_needed": ("as needed", "按需"),
+    "quality": ("quality", "品质"),
+    "": ("", ""),
+}
+_COLUMNS = (
+    *("rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict"),
+    *("tier", "mark", "strength", "clause", "source", "status"),
+)
+
+
+def scorecard_frame(clauses: Clauses) -> pd.DataFrame:
+    """One row per rule and zone: the share of people (cells, where people are unknown) who have what it asks.
+
+    The verdict is ``full`` where everybody has it, ``absent`` where the data holds no such facility. What stands
+    together is counted in facilities, and in the region alone; a norm without supply data is ``unknown``.
+    """
+    coverage = clauses.coverage
+    measure = "cells" if coverage.cells.people is None else "people"
+    of_rule = {row.key: row for row in clauses.rows}
+    met = {key: composite_met(coverage, rule) for key, rule in coverage.standard.composites.items()}
+    figures = coverage.figures() + coverage.figures_of(met)
+    rows = [_row(clauses, of_rule.get(f.service), f) for f in figures if f.measure == measure]
+    shown = {f.service for f in figures}
+    rows += [_lone_row(clauses, row) for row in clauses.rows if row.key not in shown]
+    frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+    numbers = dict.fromkeys(("value", "numerator", "denominator", "unknown"), "float64")
+    return frame.astype({"year": "Int16"} | numbers)
+
+
+def _row(clauses: Clauses, rule: Clause | None, figure: Figure) -> dict[str, Any]:
+    return {
+        "rule": figure.service,
+        "zone": figure.zone,
+        "zone_kind": figure.kind,
+        "year": clauses.coverage.year,
+        "measure": figure.measure,
+        "value": figure.share,
+        "numerator": figure.met,
+        "denominator": figure.total,
+        "unknown": figure.unknown,
+        "verdict": "unknown" if not figure.total else "full" if figure.met == figure.total else "not full",
+    } | _of(clauses, rule)
+
+
+def _lone_row(clauses: Clauses, rule: Clause) -> dict[str, Any]:
+    """Row of a rule that is not judged by zones."""
+    absent = rule.kind == "service"
+    met, total = rule.counted if rule.kind == "together" else (None, None)
+    verdict = "absent" if absent else "unknown" if not total else "full" if met == total else "not full"
+    return {
+        "rule": rule.key,
+        "zone": "region",
+        "zone_kind": "region",
+        "year": clauses.coverage.year,
+        "measure": "facilities" if rule.kind == "together" else None,
+        "value": met / total if total and met is not None else None,
+        "numerator": met,
+        "denominator": total,
+        "unknown": None,
+        "verdict": verdict,
+    } | _of(clauses, rule)
+
+
+def _of(clauses: Clauses, rule: Clause | None) -> dict[str, str]:
+    names = ("tier", "mark", "strength", "clause", "source", "status")
+    if rule is None:
+        return dict.fromkeys(names, "") | {"source": clauses.coverage.standard.source}
+    return {name: getattr(rule, name) for name in names}
+
+
+def clause_rows(clauses: Clauses) -> list[dict[str, Any]]:
+    """Every rule as ``summary.json`` has it."""
+    return [
+        {
+            "rule": row.key, "kind": row.kind, "title": row.title, "title_zh": row.title_zh, "tier": row.tier or None,
+            "mark": row.mark or None, "asks": row.rule, "clause": row.clause or None, "source": row.source,
+            "status": row.status, "strength": row.strength, "facilities": row.facilities, "verdict": row.verdict,
+            "wording": row.wording[0], "wording_zh": row.wording[1],
+            "people": _pair(row.people), "residential_m2": _pair(row.land),
+            "alternatives": [
+                {"value": tidy_numbers(a.value), "source": a.source, "status": a.status, **_pair((a.met, a.total))}
+                for a in row.alternatives
+            ],
+        }
+        for row in clauses.rows
+    ]  # fmt: skip
+
+
+def _pair(told: tuple[float | None, float | None]) -> dict[str, Any]:
+    met, total = told
+    share = met / total if met is not None and total else None
+    return {"met": tidy_numbers(met), "total": tidy_numbers(total), "share": share}
+
+
+def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
+    """Every rule for a terminal: clause, what, rule, facilities, people, residential land, verdict."""
+    return [
+        (
+            row.clause, row.key, row.rule, "" if row.facilities is None else f"{row.facilities:,}",
+            share_text(*row.people) if row.people[1] else "", share_text(*row.land) if row.land[1] else "",
+            row.wording[0] + ("" if row.status == "verified" else f" ({row.status})"),
+        )
+        for row in clauses.rows
+    ]  # fmt: skip
+
+
+def clause_part(clauses: Clauses) -> str:
+    """Return the section on the standard, as HTML."""
+    standard, number = clauses.coverage.standard, clauses.count()
+    said = ", ".join(f"{n} {VERDICTS[name][0]}" for name, n in number.items() if n)
+    said_zh = "，".join(f"{VERDICTS[name][1]} {n}" for name, n in number.items() if n)
+    law = "" if standard.legal == "none" else f" ({standard.legal})"
+    head = (
+        "<tr><th>Clause<br><span lang=zh>条文</span></th><th>What<br><span lang=zh>项目</span></th>"
+        "<th>Rule<br><span lang=zh>要求</span></th><th class=n>Facilities<br><span lang=zh>设施</span></th>"
+        "<th class=n>Residents<br><span lang=zh>居民</span></th>"
+        "<th class=n>Residential land<br><span lang=zh>居住用地</span></th><th>Verdict<br><span lang=zh>结论</span></th>"
+        "<th>Source<br><span lang=zh>来源</span></th></tr>"
+    )
+    note = f"<p>{escape(standard.note)}</p>" if standard.note else ""
+    return (
+        f"<p>{escape(standard.title)} · <span lang=zh>{escape(standard.title_zh)}</span>{escape(law)}: {escape(said)}."
+        f"<br><span lang=zh>{escape(said_zh)}。</span></p>{note}"
+        "<p>A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
+        "not verified is an editable default. Facilities outside the boundary count where they are within reach.</p>"
+        f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(map(_html_row, clauses.rows))}</tbody></table>"
+        "</div>"
+    )
+
+
+def _html_row(row: Clause) -> str:
+    unit = "m" if row.rule.endswith("(metres)") else "s"
+    others = "".join(
+        f"<br><small>{escape(limit_text(a.value, unit))}: {escape(share_text(a.met, a.total))} "
+        f"({escape(a.source)}; {a.status})</small>"
+        for a in row.alternatives
+    )
+    mark, mark_zh = _MARKS[row.mark]
+    tier = f"{row.tier} min" if row.tier.isdigit() else row.tier
+    what = " · ".join(text for text in (tier, mark, mark_zh) if text)
+    note = f"<br><small>{escape(row.note)}</small>" if row.note else ""
+
+    def share(told: tuple[float | None, float | None]) -> str:
+        met, total = told
+        return f"{escape(share_text(met, total))}<br><small>{people_text(met)}</small>" if total else "–"
+
+    land = (
+        f"{escape(share_text(*row.land))}<br><small>{(row.land[0] or 0) / 1e6:.2f} km²</small>" if row.land[1] else "–"
+    )
+    return (
+        f"<tr><td>{escape(row.clause)}</td><th scope=row>{escape(row.title)}<br><span lang=zh>{escape(row.title_zh)}</span>"
+        f"<br><small>{escape(what)}</small></th><td>{escape(row.rule)}{others}</td>"
+        f"<td class=n>{'–' if row.facilities is None else f'{row.facilities:,}'}</td><td class=n>{share(row.people)}</td>"
+        f"<td class=n>{land}</td>"
+        f"<td>{escape(row.wording[0])}<br><span lang=zh>{escape(row.wording[1])}</span></td>"
+        f"<td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
+    )
