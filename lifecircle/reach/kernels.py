@@ -28,6 +28,9 @@ part = njit(
     nogil=True, cache=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, no_cpython_wrapper=True
 )  # fmt: skip
 
+_ZERO, _ONE = np.int64(0), np.int64(1)
+"""Counts begin with these: a part called with a plain 0 here and an int64 there compiles once for each."""
+
 FAR = np.int32(1 << 30)
 """Cost of a direction nobody may walk."""
 
@@ -404,7 +407,7 @@ def contract(graph, dead, most, largest, half, hook, first, level, notes):
     n = first.shape[0]
     start_of, heads, outs, backs = graph.start, graph.head, graph.out, graph.back
     degree, busy, size_of, hung, arm = notes[0], notes[1], notes[2], notes[3], notes[4]
-    size = hooks = left = rounds = 0
+    size = hooks = left = rounds = _ZERO
     for node in range(n):
         first[node] = hung[node] = -1
         level[node] = -1 if dead[node] else 0
@@ -415,7 +418,8 @@ def contract(graph, dead, most, largest, half, hook, first, level, notes):
             if head < node and not dead[head] and not dead[node]:  # each street once, without loops
                 if size + 2 > half.shape[0]:
                     return -1
-                size = _join(half, first, degree, size, node, head, outs[at], backs[at])
+                out, back = np.int64(outs[at]), np.int64(backs[at])
+                size = _join(half, first, degree, size, node, np.int64(head), out, back)
     for few in range(most + 1):
         taken = n
         while taken * 100 > left:
@@ -461,7 +465,8 @@ def contract(graph, dead, most, largest, half, hook, first, level, notes):
                         a, b = arm[i], arm[j]
                         there = min(np.int64(half[a, _BACK]) + half[b, _OUT], np.int64(FAR))
                         again = min(np.int64(half[b, _BACK]) + half[a, _OUT], np.int64(FAR))
-                        size = _join(half, first, degree, size, half[a, _HEAD], half[b, _HEAD], there, again)
+                        u, v = np.int64(half[a, _HEAD]), np.int64(half[b, _HEAD])
+                        size = _join(half, first, degree, size, u, v, there, again)
             left -= taken
     return rounds
 
@@ -601,7 +606,7 @@ def write(graph, contracted, twice, pockets):
         first, dead, in_core = begin[g], dead_from[g], core[g]
         link[g], page[g] = links, end
         # All sides first: they stand before what refers to them.
-        sides = 0
+        sides = _ZERO
         for node in range(first, dead):
             for at in range(arc_start[node], arc_start[node + 1]):
                 head = arc_head[at]
@@ -912,11 +917,11 @@ def discover(pockets, seeds, first, last, cutoff, shift, streets_wanted, queue):
     unseen = base + _UNSEEN
     for k in range(bucket.shape[0]):
         bucket[k] = -1
-    queued = climbed = 0
+    queued = climbed = _ZERO
     for side in range(2 * ptr[first], 2 * ptr[last]):
         join = side >> 1
-        node, ticks = (ends_v[join], to_v[join]) if side & 1 else (ends_u[join], to_u[join])
-        group = group_of[node]
+        node = ends_v[join] if side & 1 else ends_u[join]
+        group, ticks = np.int64(group_of[node]), np.int64(to_v[join] if side & 1 else to_u[join])
         if ticks < 0 or ticks > cutoff or node >= dead_from[group]:
             continue
         if in_core[group]:
@@ -930,7 +935,7 @@ def discover(pockets, seeds, first, last, cutoff, shift, streets_wanted, queue):
                 climbed += 1
                 for k in range(begin[group], dead_from[group]):
                     inner[k] = UNREACHED
-            inner[node] = min(inner[node], ticks)
+            inner[node] = min(np.int64(inner[node]), ticks)
     for k in range(climbed):
         group = own[k]
         start, rows, sides = begin[group], dead_from[group] - begin[group], page[group] + TITLE
@@ -949,7 +954,7 @@ def discover(pockets, seeds, first, last, cutoff, shift, streets_wanted, queue):
                 if slot < rows:
                     inner[start + slot] = min(np.int64(inner[start + slot]), ticks)
                 else:
-                    on = np.int32(book[sides + slot - rows])
+                    on = np.int64(book[sides + slot - rows])
                     queued = _offer(place, dist, bucket, item, following, queued, base, on, ticks, shift)
                     if queued < 0:
                         return MORE_ITEMS, 0, 0, 0
@@ -969,7 +974,8 @@ def discover(pockets, seeds, first, last, cutoff, shift, streets_wanted, queue):
                 for arc in range(link[group], link[group + 1]):
                     ticks = here + link_out[arc]
                     if ticks <= cutoff:
-                        queued = _offer(place, dist, bucket, item, following, queued, base, link_to[arc], ticks, shift)
+                        to = np.int64(link_to[arc])
+                        queued = _offer(place, dist, bucket, item, following, queued, base, to, ticks, shift)
                         if queued < 0:
                             return MORE_ITEMS, 0, 0, 0
             at = bucket[k]
@@ -1153,7 +1159,7 @@ def find_doors(graph, pockets, seeds, targets, first, last, groups, cutoff, queu
     door_i, door_next, door_ticks = doors.door_i, doors.door_next, doors.door_ticks
     place, order = queue.place, queue.order
     base = place[place.shape[0] - 1]
-    known = listed = 0
+    known = listed = _ZERO
     for k in range(groups):
         group = order[k]
         start, row = begin[group], place[group] - base
@@ -1245,9 +1251,9 @@ def spread_from(pockets, seeds, first, last, size, cutoff, queue, piece, matrix)
     # A side beyond the cutoff of all is row 0, and what it was given is of no use to anybody.
     store(rows, 0, beyond)
     forth = True
-    while _sweep_forth(rows, ptr, arc_j, arc_in, 1, size.core) or forth:
+    while _sweep_forth(rows, ptr, arc_j, arc_in, _ONE, size.core) or forth:
         forth = False
-        if not _sweep_back(rows, ptr, arc_j, arc_out, 1, size.core):
+        if not _sweep_back(rows, ptr, arc_j, arc_out, _ONE, size.core):
             break
     _sweep_forth(rows, ptr, arc_j, arc_in, size.core, size.rows)
 
