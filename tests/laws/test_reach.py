@@ -53,7 +53,7 @@ def stranger(world, cutoff=None):
             leg, x, uv, vu, forth, back = priced(edge, share, leg_m)
             access.append(
                 {
-                    "cell_id": home, "edge_id_c": f"{edge}:0", "offset_m_c": x, "leg_ticks_c": leg,
+                    "cell_id": home, "point_n": 0, "edge_id_c": f"{edge}:0", "offset_m_c": x, "leg_ticks_c": leg,
                     "to_u_ticks_c": None if vu < 0 else leg + back, "to_v_ticks_c": None if uv < 0 else leg + uv - forth,
                 }
             )  # fmt: skip
@@ -63,7 +63,7 @@ def stranger(world, cutoff=None):
             leg, y, uv, vu, forth, back = priced(edge, share, leg_m)
             entrances.append(
                 {
-                    "cost": "c", "facility_id": number, "edge_id": f"{edge}:0", "offset_m": y, "leg_ticks": leg,
+                    "cost": "c", "status": "ok", "facility_id": number, "edge_id": f"{edge}:0", "offset_m": y, "leg_ticks": leg,
                     "from_u_ticks": None if uv < 0 else leg + forth, "from_v_ticks": None if vu < 0 else leg + vu - back,
                 }
             )  # fmt: skip
