@@ -26,7 +26,7 @@ from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.policies import met_under
 from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
-from lifecircle.model.barriers import barriers, water
+from lifecircle.model.barriers import Barriers, water
 from lifecircle.model.cells import Cells
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.gates import smoothed
@@ -270,6 +270,7 @@ class Prepared:
     clock: "_Clock"
     absent: dict[str, Service]
     order: tuple[str, ...]
+    barriers: Barriers
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -301,7 +302,7 @@ class Prepared:
                 point_met_under=met_under(coverage, self.elevation, threads=threads), absent=self.absent,
                 order=self.order,
             )  # fmt: skip
-            gaps = Gaps.find(coverage)
+            gaps = Gaps.find(coverage, self.barriers)
         return Result(self, coverage, gaps)
 
     @cached_property
@@ -485,7 +486,7 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
     with clock.stage("network"):
-        network, height, snapper = _ground(data, region, keys, clip)
+        network, height, snapper, across = _ground(data, region, keys, clip)
     year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
     with clock.stage("facilities"):
         facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
@@ -509,7 +510,7 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
         )  # fmt: skip
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock, absent, order,
+        people is None or people.whole, clock, absent, order, across,
     )  # fmt: skip
 
 
@@ -571,7 +572,7 @@ def isochrone_of(
     with clock.stage("read"):
         data = osm.read_osm(keys.osm, clip)
     with clock.stage("network"):
-        network, height, snapper = _ground(data, region, keys, clip)
+        network, height, snapper, _ = _ground(data, region, keys, clip)
     with clock.stage("compile"):
         compile_kernels()
     with clock.stage("search"):
@@ -583,12 +584,12 @@ def isochrone_of(
 
 def _ground(
     data: osm.OsmData, region: Region, keys: StudyFile, clip: tuple[float, float, float, float]
-) -> tuple[Network, NDArray[np.float64] | None, Snapper]:
-    """Build what is walked on: the network, the height of its nodes, and how places join it."""
+) -> tuple[Network, NDArray[np.float64] | None, Snapper, Barriers]:
+    """Build what is walked on: the network, the height of its nodes, how places join it and what parts them."""
     network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
-    across = barriers(data.ways, data.way_nodes, data.lines, data.features, region)
+    across = Barriers.of(data.ways, data.way_nodes, data.lines, data.features, region)
     height = _heights(keys.elevation, network, clip)
-    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across)
+    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape), across
 
 
 def _heights(

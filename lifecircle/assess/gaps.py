@@ -1,4 +1,4 @@
-"""Gaps: clusters of neighbouring cells that lack a service, with the people in them and a first cause."""
+"""Gaps: clusters of neighbouring cells that lack a service for one cause, with the people in them."""
 
 from dataclasses import dataclass
 from html import escape
@@ -9,8 +9,9 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lifecircle.assess.coverage import NOT_MET, Coverage
-from lifecircle.model.cells import PEOPLE
+from lifecircle.assess.coverage import MET, NOT_MET, Coverage
+from lifecircle.model.barriers import Barriers
+from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.profiles import TICKS
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 NEAR_MISS = 1.2
 """A walk of at most this many times the threshold is a near miss."""
 
+DETOUR = 1.5
+"""A walk more than this many times the crow's flight has a reason: 1.2 to 1.4 is what street networks ask."""
+
 CAUSES = {
     "near_miss": "A facility is at most 20 % beyond the threshold.",
+    "gate": "A facility is within the threshold only through private ways or gates that are not open to all.",
+    "doubtful": "The data may be at fault: the way from here is cut off from the rest, or the data ends nearby.",
     "severed": "A facility lies within the threshold as the crow flies, but no walk that short leads to it.",
     "none_near": "No facility lies within the threshold even as the crow flies.",
 }
+"""Causes, each cell has the first that holds."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,15 @@ class Gap:
 
     Attributes
     ----------
-    service, zone, cause : str
-        The zone and cause that most of its people (or cells) share.
+    service, cause : str
+    zone : str
+        The zone that most of its people (or cells) share.
+    barrier : str
+        What lies between a severed cell and the nearest facility as the crow flies, for most of its people: ``water``,
+        ``railway`` or ``motorway`` and its name; empty where there is none of these.
+    detour : float or None
+        How many times as long as the crow flies the walk to the nearest facility is, on average over its people; None
+        where none is reached.
     cells : tuple of int
         Positions of its cells.
     people : float or None
@@ -46,6 +60,8 @@ class Gap:
     service: str
     zone: str
     cause: str
+    barrier: str
+    detour: float | None
     cells: tuple[int, ...]
     people: float | None
     area_m2: int
@@ -61,8 +77,8 @@ class Gaps:
     clusters: tuple[Gap, ...]
 
     @classmethod
-    def find(cls, coverage: Coverage) -> "Gaps":
-        """Cluster the cells that lack a service: pixels that touch, at a corner too, are one gap.
+    def find(cls, coverage: Coverage, barriers: Barriers | None = None) -> "Gaps":
+        """Cluster the cells that lack a service for one cause: pixels that touch, at a corner too, are one gap.
 
         A cell lacks it where any of its access points does; the people of a gap are those of these points.
         """
@@ -72,7 +88,17 @@ class Gaps:
         for ix in range(len(coverage.keys)):
             unmet = np.flatnonzero(coverage.point_met[ix] == NOT_MET)
             if len(unmet):
-                made = _gaps(coverage, ix, unmet, _causes(coverage, ix, unmet, places[unmet]), polygons)
+                cause, nearest, crow_m = _causes(coverage, ix, unmet, places[unmet])
+                made = []
+                for name in CAUSES:
+                    mine = np.flatnonzero(cause == name)
+                    if len(mine):
+                        shape = coverage.facilities.shape[nearest[mine]]
+                        between = np.full(len(mine), "", dtype=object)
+                        if name == "severed" and barriers is not None:
+                            round_ = np.flatnonzero(_ratio(coverage, ix, unmet[mine], crow_m[mine]) > DETOUR)
+                            between[round_] = barriers.between(places[unmet[mine[round_]]], shape[round_])
+                        made += _gaps(coverage, ix, unmet[mine], name, between, crow_m[mine], polygons)
                 made.sort(key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
                 found += made
         return cls(coverage, tuple(found))
@@ -81,7 +107,7 @@ class Gaps:
         return len(self.clusters)
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":
-        """One row per gap: ``service, people, area_m2, worst, cause, zone, cells_n, geometry`` in the metre CRS."""
+        """One row per gap, as ``gaps.parquet`` has it, in the metre CRS."""
         import geopandas as gpd
 
         rows = self.clusters
@@ -92,6 +118,8 @@ class Gaps:
                 "area_m2": np.array([gap.area_m2 for gap in rows], dtype=np.int64),
                 "worst": np.array([np.nan if gap.worst is None else gap.worst for gap in rows], dtype=np.float32),
                 "cause": np.array([gap.cause for gap in rows], dtype=object),
+                "barrier": np.array([gap.barrier or None for gap in rows], dtype=object),
+                "detour": np.array([np.nan if gap.detour is None else gap.detour for gap in rows], dtype=np.float64),
                 "zone": np.array([gap.zone for gap in rows], dtype=object),
                 "cells_n": np.array([len(gap.cells) for gap in rows], dtype=np.int32),
             },
@@ -124,8 +152,8 @@ def _clusters(coverage: Coverage, unmet: NDArray[np.int64]) -> NDArray[np.int64]
 
 def _causes(
     coverage: Coverage, service: int, unmet: NDArray[np.int64], places: NDArray[np.object_]
-) -> NDArray[np.object_]:
-    """First cause of each unmet access point, (len(unmet),) str."""
+) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.float64]]:
+    """Cause of each unmet access point, the facility nearest as the crow flies, and how far it is."""
     key = coverage.keys[service]
     rule = coverage.standard.services[key]
     limit = rule.threshold.value
@@ -133,20 +161,33 @@ def _causes(
     uv, vu = lane.ticks_uv, lane.ticks_vu
     level = bool(((uv == vu) | (uv < 0) | (vu < 0)).all())
     crow_m = limit * (profile.level_speed if level else profile.top_speed)
-    facilities = coverage.facilities
+    facilities, cells = coverage.facilities, coverage.cells
     giving = np.flatnonzero([service in given for given in facilities.services])
     tree = shapely.STRtree(facilities.shape[giving])
-    near = np.zeros(len(unmet), dtype=bool)
-    near[tree.query(places, predicate="dwithin", distance=crow_m)[0]] = True
-    miss = coverage.point_ticks[service, unmet] <= limit * TICKS * NEAR_MISS
-    return np.where(miss, "near_miss", np.where(near, "severed", "none_near")).astype(object)
+    place, found = tree.query_nearest(places, all_matches=True)
+    order = np.lexsort((found, place))
+    nearest = giving[found[order][np.flatnonzero(np.diff(place[order], prepend=-1))]]
+    far_m = np.asarray(shapely.distance(places, facilities.shape[nearest]))
+    point_cell = cells.starts.cell[unmet]
+    opened = coverage.point_met_under.get("open")
+    tests = {
+        "near_miss": coverage.point_ticks[service, unmet] <= limit * TICKS * NEAR_MISS,
+        "gate": np.zeros(len(unmet), dtype=bool) if opened is None else opened[service, unmet] == MET,
+        "doubtful": coverage.on_scraps[point_cell],
+        "severed": far_m <= crow_m,
+    }
+    # Where nothing is near even as the crow flies, the data's edge leaves room for doubt.
+    cause = np.where(cells.status[point_cell] == STATUS.index("edge"), "doubtful", "none_near").astype(object)
+    for name in reversed(tests):
+        cause[tests[name]] = name
+    return cause, nearest, far_m
 
 
 def _gaps(
-    coverage: Coverage, service: int, unmet: NDArray[np.int64], cause: NDArray[np.object_],
-    polygons: NDArray[np.object_],
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], cause: str, between: NDArray[np.object_],
+    crow_m: NDArray[np.float64], polygons: NDArray[np.object_],
 ) -> list[Gap]:  # fmt: skip
-    """Every cluster of the cells that lack a service, in any order."""
+    """Every cluster of the access points that lack a service for one cause, in any order."""
     cells, starts, cluster = coverage.cells, coverage.cells.starts, _clusters(coverage, unmet)
     order = np.argsort(cluster, kind="stable")
     first = np.flatnonzero(np.diff(cluster[order], prepend=-1))
@@ -157,12 +198,16 @@ def _gaps(
     worst = (np.maximum.reduceat(coverage.point_ticks[service, inner], first) / TICKS).tolist()
     groups = [np.unique(starts.cell[points]) for points in np.split(inner, first[1:])]
     area_m2 = [int(cells.area_m2[group].sum()) for group in groups]
-    zone, mostly = _most(zones, weight, cluster), _most(cause, weight, cluster)
+    zone = _most(zones, weight, cluster)
+    barrier = _most(between, weight, cluster)
+    detour = _detours(coverage, service, unmet, weight, crow_m, cluster)
     return [
         Gap(
             service=coverage.keys[service],
             zone=zone[ix],
-            cause=mostly[ix],
+            cause=cause,
+            barrier=barrier[ix],
+            detour=detour[ix] if np.isfinite(detour[ix]) else None,
             cells=tuple(group.tolist()),
             people=None if people is None else people[ix],
             area_m2=area_m2[ix],
@@ -171,6 +216,30 @@ def _gaps(
         )
         for ix, group in enumerate(groups)
     ]
+
+
+def _ratio(
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], crow_m: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Walk at the speed on the flat over the crow's flight, (len(unmet),); inf where nothing is reached."""
+    profile = coverage.profiles[coverage.cost_of(coverage.keys[service])]
+    walk_m = coverage.point_ticks[service, unmet] / TICKS * profile.level_speed
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(walk_m / crow_m)
+
+
+def _detours(
+    coverage: Coverage, service: int, unmet: NDArray[np.int64], weight: NDArray[np.float64],
+    crow_m: NDArray[np.float64], cluster: NDArray[np.int64],
+) -> list[float]:  # fmt: skip
+    """Walk over crow's flight of each cluster, averaged over those who reach a facility; NaN where none does."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = _ratio(coverage, service, unmet, crow_m)
+        known = np.isfinite(ratio)
+        mean = np.bincount(cluster[known], weights=(ratio * weight)[known], minlength=cluster.max() + 1) / np.bincount(
+            cluster[known], weights=weight[known], minlength=cluster.max() + 1
+        )
+    return [round(value, 2) for value in mean.tolist()]
 
 
 def _most(names: NDArray[np.object_], weight: NDArray[np.float64], cluster: NDArray[np.int64]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from lifecircle.model.network import Network
+from lifecircle.model.network import ARRIVING, Network
 from lifecircle.profiles import Profile
 from lifecircle.region import geodesic_length
 
@@ -17,6 +17,10 @@ SCRAP_M = 2000.0
 BESIDE_M = 100.0
 """A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between;
 a place whose nearest path lies across a barrier (water, rail, motorway) joins one on its own side, if no farther."""
+
+
+_SAME_M = 0.05
+"""Edges that are equally near up to this are: places and lines are projected apart."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,13 +126,13 @@ class Snapper:
         Joins
             At least one row for each place within the limit.
         """
-        place, edge = self._nearest(self.tree, shapes, self.limit_m)
+        place, edge = self._nearest(shapes, self.limit_m, (self.tree, np.arange(len(self.lines))))
         edge = self._this_side(shapes, place, edge, np.ones(len(self.lines), dtype=bool))
         # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
         # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
         stairs = place[~self._wheels[edge]]
-        nearby, level = self._nearest(self._level_tree, shapes[stairs], self.limit_m)
-        on_level = self._this_side(shapes, stairs[nearby], self._level[level], self._wheels)
+        nearby, level = self._nearest(shapes[stairs], self.limit_m, (self._level_tree, self._level))
+        on_level = self._this_side(shapes, stairs[nearby], level, self._wheels)
         beside = self._beside(shapes, place, edge)
         found_place = [place, stairs[nearby], beside[0]]
         found_edge = [edge, on_level, beside[1]]
@@ -144,22 +148,33 @@ class Snapper:
         first.sort()
         return self.at(shapes, place[first], edge[first])
 
-    @staticmethod
     def _nearest(
-        tree: shapely.STRtree, shapes: NDArray[np.object_], within_m: float
+        self, shapes: NDArray[np.object_], within_m: float, among: tuple[shapely.STRtree, NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Nearest line of a tree to each shape that has one, shapes ascending.
+        """Nearest edge to each shape that has one, shapes ascending, of those in a tree.
 
         Several may be equally near (at a junction): the lowest is taken, so that the answer does not depend on the
-        order of the tree.
+        order of the tree; but a public one before a private one, for who stands at its mouth does not live behind it.
         """
+        tree, edges = among
         if len(tree) == 0 or len(shapes) == 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         place, line = tree.query_nearest(shapes, max_distance=within_m, all_matches=True)
-        order = np.lexsort((line, place))
-        place, line = place[order], line[order]
+        order = np.lexsort((edges[line], place))
+        place, edge = place[order], edges[line[order]]
         first = np.flatnonzero(np.diff(place, prepend=-1))
-        return place[first], line[first]
+        place, edge = place[first], edge[first]
+        private = self.network.private
+        doubt = np.flatnonzero(private[edge])
+        far = shapely.distance(shapes[place[doubt]], self.lines[edge[doubt]])
+        ask, line = tree.query(shapes[place[doubt]], predicate="dwithin", distance=far + _SAME_M)
+        public = ~private[edges[line]]
+        ask, other = ask[public], edges[line[public]]
+        order = np.lexsort((other, ask))
+        ask, other = ask[order], other[order]
+        first = np.flatnonzero(np.diff(ask, prepend=-1))
+        edge[doubt[ask[first]]] = other[first]
+        return place, edge
 
     def across(self, shapes: NDArray[np.object_], edge: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say which shapes lie across a barrier from the nearest point of an edge, one edge a shape."""
@@ -202,8 +217,8 @@ class Snapper:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Second joins of places whose nearest path is a scrap: to the nearest path that leads somewhere."""
         on_scrap = place[self._scrap[edge]]
-        found, near = self._nearest(self._rest_tree, shapes[on_scrap], min(BESIDE_M, self.limit_m))
-        found, near = on_scrap[found], self._rest[near]
+        found, near = self._nearest(shapes[on_scrap], min(BESIDE_M, self.limit_m), (self._rest_tree, self._rest))
+        found = on_scrap[found]
         legs = shapely.shortest_line(self.lines[near], shapes[found])
         free = np.ones(len(found), dtype=bool)
         free[self.barriers.query(legs, predicate="intersects")[0]] = False
@@ -231,9 +246,11 @@ class Snapper:
 
     @cached_property
     def _taken_apart(self) -> NDArray[np.bool_]:
-        """Nodes whose place other nodes stand for too, (n_nodes,) bool."""
-        same = self.network.node_same
-        return np.asarray(np.bincount(same, minlength=len(same))[same] > 1)
+        """Nodes that stand for a place whose ways end at passages, (n_nodes,) bool."""
+        network = self.network
+        place = np.zeros(network.n_nodes, dtype=bool)
+        place[network.node_same[network.edge_u[network.passage & (network.role < ARRIVING)]]] = True
+        return place[network.node_same]
 
     def doors(self, joins: Joins) -> tuple[Joins, NDArray[np.int64]]:
         """Give joins of entrances on private ways a second one, on the copy that is arrived on.

@@ -369,3 +369,61 @@ def test_a_cell_the_canal_runs_through_starts_from_both_banks(tmp_path):
     assert sum(gap.people for gap in result.gaps.clusters) == 6.0
     access = pd.read_parquet(result.write(tmp_path / "out") / "access.parquet").query("join_n == 0")
     assert access[["point_n", "people", "school_met"]].to_numpy().tolist() == [[0, 6.0, False], [1, 2.0, True]]
+
+
+def test_a_gap_names_what_severs_it(tmp_path):
+    """White space of the field: the cause of a gap, the barrier by name, and how long the way round is."""
+    world = canal()
+    world.hinterland("F")
+    world.ways = [(refs, tags | {"name": "Old canal"} if tags.get("waterway") else tags) for refs, tags in world.ways]
+    world.ways = [(refs, tags | {"name": "Old canal"} if tags.get("natural") else tags) for refs, tags in world.ways]
+    got = world.run(tmp_path)
+    (gap,) = got.result.gaps.clusters
+    assert (gap.cause, gap.barrier, gap.people) == ("severed", "water Old canal", 1.0)
+    # h walks 20 + 450 + 80 + 350 + 20 m to a school 121.7 m away
+    assert gap.detour == pytest.approx(920 / np.hypot(100, 120), abs=0.2)
+    page = got.result.page("index")
+    assert "Between lies water (Old canal)." in page
+    assert "其间隔着水体（Old canal）" in page
+
+
+def test_a_gap_that_only_a_gate_makes_says_so(tmp_path):
+    world = World("""
+        h                 s
+        H---------A-------B
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  |       |
+                  C-------D
+    """)
+    world.street("AB", highway="service", access="private")
+    world.street("HACDB")
+    world.live("h", people=3.0)
+    world.stand("s", amenity="school")
+    (gap,) = world.run(tmp_path, "school").result.gaps.clusters
+    assert (gap.cause, gap.barrier) == ("gate", "")
+
+
+def test_gaps_of_two_causes_side_by_side_are_two(tmp_path):
+    """Each gap has one cause, and their people add up to those not served."""
+    world = World("""
+        h                                                  i j
+        A--------------------------------------------------B-C
+        s
+    """)
+    world.street("ABC")
+    world.hinterland("C")
+    world.live("hij")
+    world.stand("s", amenity="school")
+    got = world.run(tmp_path)
+    assert {gap.cause for gap in got.result.gaps.clusters} == {"near_miss"}
+    figure = next(f for f in got.coverage.figures() if (f.zone, f.service, f.measure) == ("region", "school", "people"))
+    assert sum(gap.people for gap in got.result.gaps.clusters) == figure.not_met == 2.0

@@ -619,3 +619,14 @@ def test_a_private_way_counts_once_in_what_is_reached(tmp_path):
     assert reached.nodes.tolist() == [network.n_places] * 2
     assert reached.unit == "cm"  # copies are walked one way only
     assert reached.street.tolist() == [int(np.floor(streets.length_m * 100 + 0.5).sum())] * 2
+
+
+def test_who_lives_at_the_mouth_of_a_private_way_does_not_live_behind_it(tmp_path):
+    """OTP#2669: at a junction the public street is taken, for homes and for places."""
+    world = compound()
+    world.live("h")
+    world.homes = {}
+    world.place |= {"x": (40, -20), "y": (160, -20)}  # the very junctions at either end of the drive
+    world.live("x")
+    world.stand("y", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["x"] == pytest.approx((40 + 80 + 200 + 80 + 40) / ADULT, abs=METRES)

@@ -29,7 +29,7 @@ COLUMNS = {
     "facilities": ["facility_id", "service", "name", "source", "osm_type", "osm_id", "capacity", "opens", "closes", "merged", "merged_n", "geometry"],
     "entrances": ["facility_id", "cost", "edge_id", "offset_m", "leg_ticks", "from_u_ticks", "from_v_ticks", "status", "kind", "evidence", "geometry"],
     "network": ["edge_id", "u", "v", "length_m", "ticks_uv_adult", "ticks_vu_adult", "ticks_uv_metres", "ticks_vu_metres", "osm_way_id", "kind", "geometry"],
-    "gaps": ["service", "people", "area_m2", "worst", "cause", "zone", "cells_n", "geometry"],
+    "gaps": ["service", "people", "area_m2", "worst", "cause", "barrier", "detour", "zone", "cells_n", "geometry"],
     "scorecard": ["rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict", "tier", "mark", "strength", "clause", "source", "status"],
 }  # fmt: skip
 
