@@ -59,7 +59,7 @@ def main() -> None:
 def seconds(data: OsmData, region: Region) -> float:
     """Processor seconds of one build."""
     start = time.process_time()
-    Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
+    Network.from_osm(data.ways, data.way_nodes, region, features=data.features, lines=data.lines)
     return time.process_time() - start
 
 

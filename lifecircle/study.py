@@ -586,7 +586,7 @@ def _ground(
     data: osm.OsmData, region: Region, keys: StudyFile, clip: tuple[float, float, float, float]
 ) -> tuple[Network, NDArray[np.float64] | None, Snapper, Barriers]:
     """Build what is walked on: the network, the height of its nodes, how places join it and what parts them."""
-    network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features)
+    network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features, lines=data.lines)
     across = Barriers.of(data.ways, data.way_nodes, data.lines, data.features, region)
     height = _heights(keys.elevation, network, clip)
     return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape), across

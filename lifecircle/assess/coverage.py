@@ -134,7 +134,7 @@ class Coverage:
         met = (ticks <= limit[:, None]).astype(np.int8)
         met[:, ~cells.judged] = UNKNOWN
         status = cells.status.copy()
-        status[at_edge(cells, ticks[:, cells.starts.first], standard, profiles)] = STATUS.index("edge")
+        status[at_edge(cells, ticks, standard, profiles)] = STATUS.index("edge")
         cells = replace(cells, status=status)
         return cls(standard, network, cells, facilities, lanes, profiles, ticks, nearest, count, met, year)
 

@@ -34,13 +34,14 @@ def at_edge(
 
     Parameters
     ----------
-    ticks : (n_services, n_cells) float64
-        Ticks to the nearest facility of each service; inf where none was found.
+    ticks : (n_services, n_points) float64
+        Ticks from each access point to the nearest facility of each service; inf where none was found.
     """
-    far_m = np.zeros(len(cells))
+    far_m = np.zeros(len(cells.starts))
     for ix, service in enumerate(standard.services.values()):
         walk = np.minimum(ticks[ix] / TICKS, service.threshold.value)
         far_m = np.maximum(far_m, walk * profiles[service.profile].top_speed)
+    far_m = np.maximum.reduceat(far_m, cells.starts.first)
     edge = (cells.to_edge_m <= far_m) & np.isin(cells.status, JUDGED)
     if cells.region.hard_barriers and edge.any():
         near = np.flatnonzero(edge)

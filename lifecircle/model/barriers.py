@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from lifecircle.model.ways import is_aloft
 from lifecircle.region import Region
 
+_MOST_CORNERS = 256
+_SMALLEST_M = 50.0
 _WATERWAYS = frozenset({"river", "canal", "stream", "drain", "ditch"})
 
 
@@ -21,8 +23,9 @@ class Barriers:
     Attributes
     ----------
     shape : (n,) shapely geometries, metre CRS
+        Large areas in pieces.
     kind : (n,) object
-        ``water``, ``railway`` or ``motorway``.
+        ``water``, ``railway``, ``motorway`` or ``hard barrier``.
     name : (n,) object
         Name, or an empty text.
     """
@@ -64,11 +67,15 @@ class Barriers:
             for way, stretch in nodes.groupby("way_ix")
             if len(part := stretch[["lon", "lat"]].to_numpy()) > 1
         ]
+        found += [("hard barrier", {}, shape) for shape in region.hard_barriers]
         names = [tags.get("name") or tags.get("name:zh") or tags.get("ref") or "" for _, tags, _ in found]
+        shapes = np.asarray(region.project(np.array([shape for *_, shape in found], dtype=object)), dtype=object)
+        parts = [_cut_up(shape) for shape in shapes]
+        of = np.repeat(np.arange(len(shapes)), [len(part) for part in parts])
         return cls(
-            np.asarray(region.project(np.array([shape for *_, shape in found], dtype=object)), dtype=object),
-            np.array([kind for kind, *_ in found], dtype=object),
-            np.array(names, dtype=object),
+            np.array([piece for part in parts for piece in part], dtype=object),
+            np.array([kind for kind, *_ in found], dtype=object)[of],
+            np.array(names, dtype=object)[of],
         )
 
     def between(self, one: NDArray[np.object_], other: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -93,6 +100,24 @@ class Barriers:
         names = zip(self.kind[barrier[first]], self.name[barrier[first]], strict=True)
         said[line[first]] = [f"{kind} {name}" if name else kind for kind, name in names]
         return said
+
+
+def _cut_up(shape: Any) -> list[Any]:
+    """Cut a large area into pieces of few corners: what asks a piece need not walk the shore of the whole sea."""
+    if shapely.get_dimensions(shape) < 2 or shapely.get_num_coordinates(shape) <= _MOST_CORNERS:  # noqa: PLR2004
+        return [shape]
+    west, south, east, north = shape.bounds
+    if max(east - west, north - south) < _SMALLEST_M:
+        return [shape]
+    shape = shape if shape.is_valid else shapely.make_valid(shape, method="structure", keep_collapsed=False)
+    if east - west > north - south:
+        middle = (west + east) / 2
+        halves = shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)
+    else:
+        middle = (south + north) / 2
+        halves = shapely.box(west, south, east, middle), shapely.box(west, middle, east, north)
+    pieces = [shapely.intersection(shape, half) for half in halves]
+    return [part for piece in pieces if not piece.is_empty for part in _cut_up(piece)]
 
 
 def water(features: pd.DataFrame) -> list[Any]:

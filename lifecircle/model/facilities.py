@@ -453,7 +453,14 @@ def _entrances(
             or tags.get("railway") in _EXITS
         )
         and not is_shut(tags)
+        and tags.get("foot", tags.get("access")) != "no"
     ]
+    shut = [
+        geometry
+        for kind, _, tags, geometry in features.itertuples(index=False, name=None)
+        if kind == "n" and is_shut(tags)
+    ]
+    shut_at = shapely.STRtree(snapper.network.region.project(np.array(shut, dtype=object)))
     found: list[tuple[int, object, str, str]] = []
     door_tags: dict[str, dict[str, str]] = {}
     has = np.zeros(len(shapes), dtype=bool)
@@ -477,6 +484,8 @@ def _entrances(
         for p, e, where in zip(place.tolist(), edge.tolist(), meeting, strict=True):
             for part in shapely.get_parts(where):
                 point = part if part.geom_type == "Point" else part.interpolate(0.5, normalized=True)
+                if len(shut_at.query(point, predicate="dwithin", distance=0.5)):
+                    continue  # a way that ends at a gate shut to all leads in nowhere
                 has[p] = True
                 found.append((p, point, "crossing", f"w{int(snapper.network.edge_way[e])}"))
     alone = np.flatnonzero(~has).tolist()

@@ -17,6 +17,10 @@ from scipy.sparse.csgraph import connected_components
 from lifecircle.model import ways
 from lifecircle.model.network import ARRIVING, IN, LEAVING, OUT, Network
 
+_MAIN = sorted(
+    {"trunk", "primary", "secondary", "tertiary"} | {"trunk_link", "primary_link", "secondary_link", "tertiary_link"}
+)
+
 
 def taken_apart(network: Network, node_tags: dict[int, dict[str, str]], crossed: dict[int, str]) -> Network:
     """Take apart the nodes that bar or delay.
@@ -72,7 +76,7 @@ def taken_apart(network: Network, node_tags: dict[int, dict[str, str]], crossed:
 
 def _ends_apart(tags: dict[str, str], ends: list[tuple[int, int]], kind: NDArray[np.object_]) -> list[tuple[int, int]]:
     """Choose the ends of ways at a node that get a node of their own."""
-    if "barrier" in tags or "kerb" in tags or tags["highway"] == "elevator":
+    if not ways.decides_on_paths(tags):
         return ends
     paths = [end for end in ends if kind[end[0]] in ways.PATHS]
     if tags["highway"] == "crossing" or (paths and len(paths) < len(ends)):
@@ -84,8 +88,8 @@ def _ends_apart(tags: dict[str, str], ends: list[tuple[int, int]], kind: NDArray
 def doubled(network: Network) -> Network:
     """Let private ways stand twice, and with them the public ways that only private ones lead to.
 
-    Of every connected part the largest public piece, by street, is the outside; the other public pieces lie within
-    gates or behind private ways, as the lanes of a compound do whose gates alone are tagged.
+    Of every connected part the public piece with most main road, or else most street, is the outside; the other public
+    pieces lie within gates or behind private ways, as the lanes of a compound do whose gates alone are tagged.
     """
     private = network.private | _enclosed(network)
     if not private.any():
@@ -132,12 +136,13 @@ def _enclosed(network: Network) -> NDArray[np.bool_]:
         return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int32)
 
     whole, piece = parts(np.ones(network.n_edges, dtype=bool)), parts(~private)
-    street = np.bincount(
-        piece[network.edge_u], weights=np.where(private, 0.0, network.length_m), minlength=piece.max() + 1
-    )
+    of_piece, size = piece[network.edge_u], piece.max() + 1
+    street = np.bincount(of_piece, weights=np.where(private, 0.0, network.length_m), minlength=size)
+    main = np.isin(network.kind.astype(str), _MAIN) & ~private
+    main_m = np.bincount(of_piece, weights=np.where(main, network.length_m, 0.0), minlength=size)
     whole_of = np.zeros(piece.max() + 1, dtype=np.int64)
     whole_of[piece] = whole
-    order = np.lexsort((np.arange(len(street)), -street, whole_of))
+    order = np.lexsort((np.arange(len(street)), -street, -main_m, whole_of))
     outside = np.zeros(len(street), dtype=bool)
     outside[order[np.flatnonzero(np.diff(whole_of[order], prepend=-1))]] = True
     return ~private & ~outside[piece[network.edge_u]]
@@ -175,6 +180,7 @@ def smoothed(network: Network, height_m: NDArray[np.float64]) -> NDArray[np.floa
     u, v, pull = u[touches], v[touches], 1.0 / length[touches]
     pull = np.where(np.isfinite(height_m[u]) & np.isfinite(height_m[v]), pull, 0.0)
     graph = csr_matrix((np.concatenate([pull, pull]), (np.concatenate([u, v]), np.concatenate([v, u]))), shape=(n, n))
+    graph.eliminate_zeros()  # what has no height holds nothing
     # A bridge whose heads the data cuts off hangs on nothing: it keeps what the model says.
     part = connected_components(graph, directed=False)[1]
     held = np.zeros(part.max() + 1, dtype=bool)

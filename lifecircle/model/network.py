@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import networkx as nx
 
+    from lifecircle.model.squares import Squares
+
 log = logging.getLogger(__name__)
 
 STREET, LEAVING, ARRIVING, OUT, IN = range(5)
 """Roles of edges: public ways, the two copies of private ones, and the links between these and the public network."""
 
+_TOUCH_DEG = 1e-9
 _FIRST_COPY = 1 << 52
 """Node ids from here on are no OSM nodes; the largest are still whole in a float64."""
 
@@ -116,8 +119,9 @@ class Network:
 
     @classmethod
     def from_osm(
-        cls, ways: pd.DataFrame, way_nodes: pd.DataFrame, region: Region, *, features: pd.DataFrame | None = None
-    ) -> "Network":
+        cls, ways: pd.DataFrame, way_nodes: pd.DataFrame, region: Region, *, features: pd.DataFrame | None = None,
+        lines: pd.DataFrame | None = None,
+    ) -> "Network":  # fmt: skip
         """Build the network from the frames of a source.
 
         Parameters
@@ -128,6 +132,8 @@ class Network:
             Its hard barriers cut the ways that cross them on the ground.
         features : ``osm_type``, ``osm_id``, ``tags``, ``geometry`` (lon/lat), optional
             Nodes that bar or delay, squares that are crossed, and what stands on them.
+        lines : ``tags``, ``geometry`` (lon/lat), optional
+            Walls and fences that part squares.
 
         Raises
         ------
@@ -136,11 +142,11 @@ class Network:
         """
         from lifecircle.model import gates, sidewalks, squares
 
-        found = squares.Squares.of(features, region)
-        network = sidewalks.without_middles(cls._of_ways(ways, way_nodes, region, found.corners))
-        network = found.crossed(network)
-        if features is not None:
-            network = gates.taken_apart(network, *_deciding_nodes(features, ways, way_nodes))
+        found = squares.Squares.of(features, region, lines)
+        decide, crossed = ({}, {}) if features is None else _deciding_nodes(features, ways, way_nodes)
+        network = cls._of_ways(ways, way_nodes, region, found, decide)
+        network = found.crossed(sidewalks.without_middles(network))
+        network = gates.taken_apart(network, decide, crossed)
         network = gates.doubled(network)
         log.info(
             "network: %d nodes, %d edges; %d passages, %d private edges",
@@ -150,9 +156,13 @@ class Network:
 
     @classmethod
     def _of_ways(
-        cls, ways: pd.DataFrame, way_nodes: pd.DataFrame, region: Region, corners: NDArray[np.int64]
-    ) -> "Network":
-        """Build the plain network: one edge for each run of a walkable way between junctions."""
+        cls, ways: pd.DataFrame, way_nodes: pd.DataFrame, region: Region, areas: "Squares",
+        decide: dict[int, dict[str, str]],
+    ) -> "Network":  # fmt: skip
+        """Build the plain network: one edge for each run of a walkable way between junctions.
+
+        Where a way meets a square, and at nodes that decide, a way is parted too.
+        """
         tags = ways["tags"].to_numpy()
         open_way = np.array([rules.walkable(t) for t in tags], dtype=bool)
         rows = open_way[way_nodes["way_ix"].to_numpy()] & way_nodes["inside"].to_numpy()
@@ -162,8 +172,12 @@ class Network:
         lon, lat = way_nodes["lon"].to_numpy()[rows], way_nodes["lat"].to_numpy()[rows]
         aloft = np.array([rules.is_aloft(t) for t in tags], dtype=bool)
         way_ix, position, ref, lon, lat, cut = _parted(way_ix, position, ref, lon, lat, region, ~aloft)
-        area = np.array([t.get("area") == "yes" for t in tags], dtype=bool)
-        corner = np.isin(place_key(lon, lat), corners) & ~area[way_ix] if len(corners) else np.zeros(len(ref), bool)
+        path = np.array([t.get("highway") in rules.PATHS for t in tags], dtype=bool)
+        # At a crossing or a stop line those who walk along the road pass freely.
+        on_paths = [node for node, said in decide.items() if rules.decides_on_paths(said)]
+        corner = np.isin(ref, np.setdiff1d(list(decide), on_paths)) | (np.isin(ref, on_paths) & path[way_ix])
+        if len(areas):
+            corner |= np.isin(place_key(lon, lat), areas.corners)
         first, last = _edge_slices(way_ix, position, ref, cut, corner)
         span = last - first + 1
         offsets = np.concatenate([[0], np.cumsum(span)]).astype(np.int64)
@@ -529,6 +543,8 @@ def _parted(
     if not len(met):
         return tuple(rows)
     free = shapely.difference(stretch[met], barrier)
+    lost = shapely.length(stretch[met]) - shapely.length(free) > _TOUCH_DEG  # to touch a corner is not to cross
+    met, free = met[lost], free[lost]
     made: list[tuple[Any, ...]] = []  # what to insert before which row
     for row, parts in zip(last[met].tolist(), free, strict=True):
         ends = {tuple(xy[row - 1]): None, tuple(xy[row]): None}

@@ -7,6 +7,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from lifecircle.model.network import Network
+from lifecircle.model.ways import PATHS
 
 BESIDE_M = 30.0
 """A sidewalk within this of the middle of its street is beside it: half an arterial of 60 m between red lines."""
@@ -34,6 +35,8 @@ def without_middles(network: Network) -> Network:
         return network
     lines = network.lines()
     middle = middle[_both_sides(lines[middle], lines[drawn])]
+    while len(middle) and (bare := _meets_bare(network, middle)).any():
+        middle = middle[~bare]
     while len(middle):
         needed = _holds_together(network, middle)
         if not needed.any():
@@ -74,10 +77,26 @@ def _both_sides(streets: NDArray[np.object_], sidewalks: NDArray[np.object_]) ->
     return found
 
 
+def _meets_bare(network: Network, middle: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Say on which of some streets another one ends that meets no path before it: only the middle leads on from it."""
+    other = np.ones(network.n_edges, dtype=bool)
+    other[middle] = False
+    path = np.isin(network.kind.astype(str), sorted(PATHS)) & other
+    beside_path = np.zeros(network.n_nodes, dtype=bool)
+    beside_path[network.edge_u[path]] = beside_path[network.edge_v[path]] = True
+    needs = np.zeros(network.n_nodes, dtype=bool)
+    street = other & ~path
+    for here, there in ((network.edge_u, network.edge_v), (network.edge_v, network.edge_u)):
+        needs[here[street & ~beside_path[there]]] = True
+    needs &= ~beside_path
+    return np.asarray(needs[network.edge_u[middle]] | needs[network.edge_v[middle]])
+
+
 def _holds_together(network: Network, middle: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Say which of some streets join what would fall apart without all of them."""
     kept = np.ones(network.n_edges, dtype=bool)
     kept[middle] = False
+    kept &= ~network.private & ~network.steps & (network.one_way == 0)  # what holds for everybody
     u, v = network.edge_u[kept], network.edge_v[kept]
     graph = coo_matrix((np.ones(len(u), dtype=np.int8), (u, v)), shape=(network.n_nodes, network.n_nodes))
     part = connected_components(graph, directed=False)[1]

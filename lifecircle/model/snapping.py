@@ -8,6 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from lifecircle.model.network import ARRIVING, Network
+from lifecircle.model.ways import is_private
 from lifecircle.profiles import Profile
 from lifecircle.region import geodesic_length
 
@@ -18,6 +19,9 @@ BESIDE_M = 100.0
 """A place that joins a scrap joins the rest of the network too, where that is no farther and nothing lies between;
 a place whose nearest path lies across a barrier (water, rail, motorway) joins one on its own side, if no farther."""
 
+
+AT_NODE_M = 0.5
+"""Who is this near to a gate stands in it: an entrance mapped as the gate itself, up to the precision of the map."""
 
 _SAME_M = 0.05
 """Edges that are equally near up to this are: places and lines are projected apart."""
@@ -75,6 +79,10 @@ class Legs:
     back: NDArray[np.int32]
 
 
+_Tree = tuple[shapely.STRtree, NDArray[np.int64]]
+_Trees = tuple[_Tree, _Tree]
+
+
 class Snapper:
     """Finds the nearest edge of a network, for any subset of its edges.
 
@@ -99,19 +107,44 @@ class Snapper:
         self.tree = shapely.STRtree(self.lines)
         # The preset that bars most: whatever a run's profiles bar less, they can use these joins.
         self._wheels = network.walked_by(Profile.load("wheelchair"))[:n]
-        self._level = np.flatnonzero(self._wheels)
         self._scrap = network.part_length_m()[:n] < SCRAP_M
-        self._rest = np.flatnonzero(~self._scrap)
         self.barriers = shapely.STRtree(barriers if barriers is not None else [])
         shapely.prepare(self.barriers.geometries)
 
-    @cached_property
-    def _level_tree(self) -> shapely.STRtree:
-        return shapely.STRtree(self.lines[self._level])
+    def _among(self, usable: NDArray[np.bool_]) -> _Tree:
+        """Make a tree of some edges, and say which they are."""
+        chosen = np.flatnonzero(usable)
+        return shapely.STRtree(self.lines[chosen]), chosen
 
     @cached_property
-    def _rest_tree(self) -> shapely.STRtree:
-        return shapely.STRtree(self.lines[self._rest])
+    def _all(self) -> _Trees:
+        ground = ~self.network.aloft[: len(self.lines)]
+        return self._among(ground), self._among(~ground)
+
+    @cached_property
+    def _level(self) -> _Trees:
+        ground = ~self.network.aloft[: len(self.lines)]
+        return self._among(ground & self._wheels), self._among(~ground & self._wheels)
+
+    @cached_property
+    def _rest(self) -> _Tree:
+        return self._among(~self._scrap & ~self.network.aloft[: len(self.lines)])
+
+    def _on_ground(
+        self, shapes: NDArray[np.object_], trees: _Trees, usable: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Nearest usable edge of each shape on its own side of what parts the ground.
+
+        Nobody steps from the ground onto a bridge or into a tunnel: such an edge is taken only where no other is within
+        the limit.
+        """
+        ground, aloft = trees
+        place, edge = self._nearest(shapes, self.limit_m, ground)
+        edge = self._this_side(shapes, place, edge, usable & ~self.network.aloft[: len(self.lines)])
+        rest = np.setdiff1d(np.arange(len(shapes)), place)
+        high, high_edge = self._nearest(shapes[rest], self.limit_m, aloft)
+        order = np.argsort(np.concatenate([place, rest[high]]), kind="stable")
+        return np.concatenate([place, rest[high]])[order], np.concatenate([edge, high_edge])[order]
 
     def join(self, shapes: NDArray[np.object_]) -> Joins:
         """Join places to the nearest point of the nearest edge.
@@ -126,22 +159,18 @@ class Snapper:
         Joins
             At least one row for each place within the limit.
         """
-        place, edge = self._nearest(shapes, self.limit_m, (self.tree, np.arange(len(self.lines))))
-        edge = self._this_side(shapes, place, edge, np.ones(len(self.lines), dtype=bool))
+        everywhere = np.ones(len(self.lines), dtype=bool)
+        place, edge = self._on_ground(shapes, self._all, everywhere)
         # A profile allowed more ways keeps the joins of every profile allowed fewer (a walker on stairs those of a
         # wheelchair), whoever walks in this run: so a choice of profile never makes a walk longer.
         stairs = place[~self._wheels[edge]]
-        nearby, level = self._nearest(shapes[stairs], self.limit_m, (self._level_tree, self._level))
-        on_level = self._this_side(shapes, stairs[nearby], level, self._wheels)
-        beside = self._beside(shapes, place, edge)
-        found_place = [place, stairs[nearby], beside[0]]
-        found_edge = [edge, on_level, beside[1]]
-        apart = self._both_sides(shapes, np.concatenate(found_place), np.concatenate(found_edge))
-        found_place.append(apart[0])
-        found_edge.append(apart[1])
-        place = np.concatenate(found_place)
-        edge = np.concatenate(found_edge)
-        level = np.repeat(np.arange(len(found_place)), [len(part) for part in found_place])
+        nearby, level = self._on_ground(shapes[stairs], self._level, self._wheels)
+        parts = [(place, edge), (stairs[nearby], level), self._beside(shapes, place, edge)]
+        found_place, found_edge = (np.concatenate(column) for column in zip(*parts, strict=True))
+        further = [self._both_sides(shapes, found_place, found_edge), self._both_ways(shapes, found_place, found_edge)]
+        level = np.repeat(np.arange(5), [len(part) for part, _ in (*parts, *further)])
+        place = np.concatenate([found_place, *(part for part, _ in further)])
+        edge = np.concatenate([found_edge, *(part for _, part in further)])
         order = np.lexsort((level, place))
         place, edge = place[order], edge[order]
         _, first = np.unique(np.stack([place, edge]), axis=1, return_index=True)
@@ -149,7 +178,7 @@ class Snapper:
         return self.at(shapes, place[first], edge[first])
 
     def _nearest(
-        self, shapes: NDArray[np.object_], within_m: float, among: tuple[shapely.STRtree, NDArray[np.int64]]
+        self, shapes: NDArray[np.object_], within_m: float, among: _Tree
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Nearest edge to each shape that has one, shapes ascending, of those in a tree.
 
@@ -217,7 +246,7 @@ class Snapper:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Second joins of places whose nearest path is a scrap: to the nearest path that leads somewhere."""
         on_scrap = place[self._scrap[edge]]
-        found, near = self._nearest(shapes[on_scrap], min(BESIDE_M, self.limit_m), (self._rest_tree, self._rest))
+        found, near = self._nearest(shapes[on_scrap], min(BESIDE_M, self.limit_m), self._rest)
         found = on_scrap[found]
         legs = shapely.shortest_line(self.lines[near], shapes[found])
         free = np.ones(len(found), dtype=bool)
@@ -229,12 +258,11 @@ class Snapper:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Further joins of places that stand at a node taken apart, such as a gate: one to each way that ends there."""
         network = self.network
-        nearest = shapely.line_locate_point(
-            self.lines[edge], shapely.get_point(shapely.shortest_line(self.lines[edge], shapes[place]), 0)
-        )
+        leg = shapely.shortest_line(self.lines[edge], shapes[place])
+        nearest = shapely.line_locate_point(self.lines[edge], shapely.get_point(leg, 0))
         at_u, at_v = nearest <= 0, nearest >= shapely.length(self.lines[edge])
         spot = np.where(at_u, network.edge_u[edge], np.where(at_v, network.edge_v[edge], -1))
-        several = (spot >= 0) & self._taken_apart[spot]
+        several = (spot >= 0) & self._taken_apart[spot] & (shapely.length(leg) <= AT_NODE_M)
         place, spot = place[several], network.node_same[spot[several]]
         # Ways by the place they end at, as CSR.
         ends = network.node_same[np.concatenate([network.edge_u[: len(self.lines)], network.edge_v[: len(self.lines)]])]
@@ -243,6 +271,22 @@ class Snapper:
         n = last - first
         take = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
         return np.repeat(place, n), order[take] % len(self.lines)
+
+    def _both_ways(
+        self, shapes: NDArray[np.object_], place: NDArray[np.int64], edge: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Further joins of places whose edge binds walkers one way: to an edge as near that does not, if any."""
+        bound = np.flatnonzero(self.network.one_way[edge] != 0)
+        far = shapely.distance(shapes[place[bound]], self.lines[edge[bound]])
+        ask, other = self.tree.query(shapes[place[bound]], predicate="dwithin", distance=far + _SAME_M)
+        free = (self.network.one_way[other] == 0) & (
+            self.network.private[other] <= self.network.private[edge[bound[ask]]]
+        )
+        ask, other = ask[free], other[free]
+        order = np.lexsort((other, ask))
+        ask, other = ask[order], other[order]
+        first = np.flatnonzero(np.diff(ask, prepend=-1))
+        return place[bound[ask[first]]], other[first]
 
     @cached_property
     def _taken_apart(self) -> NDArray[np.bool_]:
@@ -312,6 +356,8 @@ def price(
     if tags is not None:
         keys = profile.barring_keys
         barred = np.array([not keys.isdisjoint(said) and profile.bars(said) for said in tags], dtype=bool)
+        if profile.gates == "closed":  # a private gate on the outline of a place lets nobody in from the street
+            barred |= np.array([is_private(said) for said in tags], dtype=bool) & ~network.private[joins.edge]
         uv, vu = np.where(barred, -1, uv), np.where(barred, -1, vu)
     leg = profile.ticks(joins.leg_m).astype(np.int64)
 

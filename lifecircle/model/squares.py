@@ -17,10 +17,12 @@ from lifecircle.region import Region
 
 log = logging.getLogger(__name__)
 
-MOST_POINTS = 250
-"""Gates and corners of a square that are looked at: beyond it the square is walked round its rim."""
+MOST_POINTS = 120
+"""Gates and corners of a square up to which all lines of sight are looked at; beyond it those between neighbours."""
 
 _CARRIAGEWAYS = frozenset({"motorway", "trunk", "primary", "secondary", "tertiary"})
+_WALLS = frozenset({"wall", "fence", "hedge", "retaining_wall", "city_wall", "guard_rail", "handrail"})
+_WALL_M = 0.1
 _ROOM_M = 0.05  # a line along the rim lies on it up to rounding
 _TOUCH_M = 1.0  # a road along the rim may cut a corner
 _REFLEX = 1e-9
@@ -35,12 +37,15 @@ class Squares:
     key : tuple of str
         ``w`` or ``r`` and the OSM id.
     tags : tuple of dict
+    rim : tuple of bool
+        Whether the rim is a way of the network already.
     outline : (n,) shapely polygons, lon/lat as mapped
-    free : (n,) shapely polygons, metre CRS, without the buildings and waters on them
+    free : (n,) shapely polygons, metre CRS, without what stands on them
     """
 
     key: tuple[str, ...]
     tags: tuple[dict[str, str], ...]
+    rim: tuple[bool, ...]
     outline: NDArray[np.object_]
     free: NDArray[np.object_]
 
@@ -48,76 +53,60 @@ class Squares:
         return len(self.key)
 
     @classmethod
-    def of(cls, features: pd.DataFrame | None, region: Region) -> "Squares":
-        """Pick the squares out of a source's features: pedestrian areas, and places called square."""
+    def of(cls, features: pd.DataFrame | None, region: Region, lines: pd.DataFrame | None = None) -> "Squares":
+        """Pick the squares out of a source's features: pedestrian areas, and places called square.
+
+        Buildings, water, walls and hard barriers part the ground of those that lie on it.
+        """
         nothing = np.array([], dtype=object)
         if features is None:
-            return cls((), (), nothing, nothing)
+            return cls((), (), (), nothing, nothing)
         all_tags, kinds = features["tags"].tolist(), features["osm_type"].tolist()
         chosen = [
             ix for ix, tags in enumerate(all_tags) if kinds[ix] != "n" and _is_square(tags, relation=kinds[ix] == "r")
         ]
         if not chosen:
-            return cls((), (), nothing, nothing)
+            return cls((), (), (), nothing, nothing)
         shapes = features["geometry"].to_numpy(dtype=object)
         outline = shapes[chosen]
-        free = region.project(outline)
-        free = np.where(
-            shapely.is_valid(free), free, shapely.make_valid(free, method="structure", keep_collapsed=False)
-        )
+        free = _valid(region.project(outline))
         standing = [ix for ix, tags in enumerate(all_tags) if kinds[ix] != "n" and _stands_in_the_way(tags)]
-        tree = shapely.STRtree(shapes[standing] if standing else [])
-        for ix, shape in enumerate(outline):
-            inside = tree.query(shape, predicate="intersects")
-            if len(inside):
-                things = region.project(tree.geometries[inside])
-                free[ix] = shapely.difference(free[ix], shapely.union_all(shapely.make_valid(things)))
+        things = [_valid(region.project(shapes[standing])), *_walls(lines, region)]
+        things.append(region.project(np.array(region.hard_barriers, dtype=object)))
+        tree = shapely.STRtree(np.concatenate(things))
+        tags = tuple(_tags_of(all_tags[ix]) for ix in chosen)
+        for ix in range(len(chosen)):
+            near = tree.query(free[ix], predicate="intersects")
+            if len(near) and not rules.is_aloft(tags[ix]):
+                free[ix] = shapely.difference(free[ix], shapely.union_all(tree.geometries[near]))
         ids = features["osm_id"].tolist()
-        key, tags = tuple(f"{kinds[ix]}{ids[ix]}" for ix in chosen), tuple(_tags_of(all_tags[ix]) for ix in chosen)
-        return cls(key, tags, outline, free)
+        key = tuple(f"{kinds[ix]}{ids[ix]}" for ix in chosen)
+        rim = tuple(kinds[ix] == "w" and "highway" in all_tags[ix] for ix in chosen)
+        return cls(key, tags, rim, outline, free)
 
     @property
     def corners(self) -> NDArray[np.int64]:
         """Corners of the outlines as mapped, as `place_key` numbers them: a way that has one meets the square there."""
-        lon, lat = shapely.get_coordinates(self.outline).T
-        return np.unique(place_key(lon, lat))
+        return np.unique(np.concatenate([np.unique(_keys_of(shape)) for shape in self.outline]))
 
     def crossed(self, network: Network) -> Network:
-        """Add the lines that the shortest walks between the gates of each square take.
+        """Add the lines that the shortest walks between the gates of each square take, and rims that are no ways.
 
-        A gate is a node of the network on the outline. Walks are straight as far as nothing stands in the way, and
-        turn at corners only; of the lines of sight those on some shortest walk become edges.
+        A gate is a node of the network on the outline, or the end of a way inside. Walks are straight as far as nothing
+        stands in the way, and turn at corners only; of the lines of sight those on some shortest walk become edges,
+        unless they run along the rim, which is walked already.
         """
-        node_at = {
-            key: ix for ix, key in reversed(list(enumerate(place_key(network.node_lon, network.node_lat).tolist())))
-        }
-        main = self._main_roads(network)
-        found: list[_Lines] = []
-        n_nodes = network.n_nodes
-        for number, (key, outline, free) in enumerate(zip(self.key, self.outline, self.free, strict=True)):
-            if self.tags[number].get("place") == "square" and _runs_through(main, free):
-                continue
-            gates = sorted({ix for place in _keys_of(outline) if (ix := node_at.get(place)) is not None})
-            across = _lines(network, key, free, np.array(gates), number, n_nodes) if len(gates) > 1 else None
-            if across is not None:
-                found.append(across)
-                n_nodes += len(across.lon)
-        if not found:
+        if not len(self):
             return network
-        square = np.repeat([lines.square for lines in found], [len(lines.u) for lines in found]).tolist()
-        tags = [self.tags[ix] for ix in square]
-        return network.with_nodes(
-            lon=np.concatenate([lines.lon for lines in found]), lat=np.concatenate([lines.lat for lines in found])
-        ).with_edges(
-            u=np.concatenate([lines.u for lines in found]),
-            v=np.concatenate([lines.v for lines in found]),
-            edge_id=[f"{self.key[lines.square]}.{ix}" for lines in found for ix in range(len(lines.u))],
-            way=[int(self.key[ix][1:]) if self.key[ix][0] == "w" else 0 for ix in square],
-            kind="square",
-            tags=tags,
-            private=[rules.is_private(said) for said in tags],
-            aloft=[rules.is_aloft(said) for said in tags],
-        )
+        lines = _Lines(network)
+        main, (loose, loose_node) = self._main_roads(network), _loose_ends(network)
+        for key, tags, rim, outline, free in zip(self.key, self.tags, self.rim, self.outline, self.free, strict=True):
+            if shapely.is_empty(free) or (tags.get("place") == "square" and _runs_through(main, free)):
+                continue
+            inside = [] if rules.is_aloft(tags) else loose.query(free, predicate="contains")
+            ends = loose_node[inside].tolist()
+            lines.cross(key, tags, outline, free, ends, rim=rim)
+        return lines.added()
 
     def _main_roads(self, network: Network) -> shapely.STRtree:
         """Lines of the main roads on the ground; nothing where no square asks for them."""
@@ -127,21 +116,173 @@ class Squares:
         return shapely.STRtree(network.lines()[main & ~network.aloft])
 
 
+class _Lines:
+    """Gathers the nodes and edges of squares, to be added to the network at once."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        keys = place_key(network.node_lon, network.node_lat).tolist()
+        self.node_at = dict(zip(reversed(keys), range(network.n_nodes - 1, -1, -1), strict=True))
+        self.made_at: dict[int, int] = {}
+        self.lon: list[float] = []
+        self.lat: list[float] = []
+        self.u: list[int] = []
+        self.v: list[int] = []
+        self.names: list[str] = []
+        self.tags: list[dict[str, str]] = []
+
+    def cross(self, key: str, tags: dict[str, str], outline: Any, free: Any, ends: list[int], *, rim: bool) -> None:
+        """Add the lines of one square."""
+        room = shapely.buffer(free, _ROOM_M)
+        shapely.prepare(room)
+        region = self.network.region
+        edge = shapely.buffer(shapely.boundary(region.project(outline)), _ROOM_M)
+        pairs: list[tuple[int, int]] = []
+        if not rim:
+            pairs = self._rim(outline, room)
+        gates = sorted({*ends, *(ix for place in _keys_of(outline).tolist() if (ix := self._known(place)) is not None)})
+        if len(gates) > 1:
+            turns = _turns(free)
+            points = np.concatenate([self._xy(gates), turns])
+            found = _sight(points, len(gates), room)
+            if len(found):
+                segments = shapely.linestrings(np.stack([points[found[:, 0]], points[found[:, 1]]], axis=1))
+                found = found[~shapely.covers(edge, segments)]
+                rim_places = set(_keys_of(outline).tolist())
+                corner = {
+                    ix: self._place(turns[ix - len(gates)], rim_places) for ix in np.unique(found[found >= len(gates)])
+                }
+                node = [*gates, *(corner.get(ix, -1) for ix in range(len(gates), len(points)))]
+                pairs += [(node[a], node[b]) for a, b in found.tolist()]
+        for number, (a, b) in enumerate(dict.fromkeys(pairs)):
+            self.u.append(a)
+            self.v.append(b)
+            self.names.append(f"{key}.{number}")
+            self.tags.append(tags)
+
+    def _known(self, place: int) -> int | None:
+        return self.node_at.get(place, self.made_at.get(place))
+
+    def _rim(self, outline: Any, room: Any) -> list[tuple[int, int]]:
+        """Walk round an outline that is no way: its corners become nodes, its sides edges, where nothing stands."""
+        found = []
+        for part in shapely.get_parts(outline):
+            for ring in shapely.get_rings(part):
+                lonlat = shapely.get_coordinates(ring)
+                xy = np.column_stack(self.network.region.to_metres.transform(*lonlat.T))
+                sides = shapely.linestrings(np.stack([xy[:-1], xy[1:]], axis=1))
+                clear = shapely.covers(room, sides)
+                node = [self._node(lon, lat) for lon, lat in lonlat.tolist()]
+                found += [
+                    (min(a, b), max(a, b))
+                    for a, b, free in zip(node[:-1], node[1:], clear.tolist(), strict=True)
+                    if free and a != b
+                ]
+        return found
+
+    def _node(self, lon: float, lat: float) -> int:
+        place = int(place_key(np.array([lon]), np.array([lat]))[0])
+        known = self._known(place)
+        return known if known is not None else self._new(place, lon, lat)
+
+    def _place(self, xy: NDArray[np.float64], rim: set[int]) -> int:
+        """Node of a corner: that of the rim, one that squares have made there, or a new one."""
+        lon, lat = self.network.region.to_lonlat.transform(*xy.tolist())
+        place = int(place_key(np.array([lon]), np.array([lat]))[0])
+        # Off the rim a way on another level may have a node at the same place.
+        known = self._known(place) if place in rim else self.made_at.get(place)
+        return known if known is not None else self._new(place, lon, lat)
+
+    def _new(self, place: int, lon: float, lat: float) -> int:
+        self.made_at[place] = self.network.n_nodes + len(self.lon)
+        self.lon.append(lon)
+        self.lat.append(lat)
+        return self.made_at[place]
+
+    def _xy(self, nodes: list[int]) -> NDArray[np.float64]:
+        lon = np.concatenate([self.network.node_lon, self.lon])[nodes]
+        lat = np.concatenate([self.network.node_lat, self.lat])[nodes]
+        return np.column_stack(self.network.region.to_metres.transform(lon, lat))
+
+    def added(self) -> Network:
+        """Add what was gathered to the network."""
+        if not self.u:
+            return self.network
+        grown = self.network.with_nodes(lon=np.array(self.lon), lat=np.array(self.lat)) if self.lon else self.network
+        squares = [name.split(".")[0] for name in self.names]
+        return grown.with_edges(
+            u=self.u, v=self.v, edge_id=self.names, kind="square", tags=self.tags,
+            way=[int(name[1:]) if name[0] == "w" else 0 for name in squares],
+            private=[rules.is_private(said) for said in self.tags], aloft=[rules.is_aloft(said) for said in self.tags],
+        )  # fmt: skip
+
+
+def _loose_ends(network: Network) -> tuple[shapely.STRtree, NDArray[np.int64]]:
+    """Find ends of ways that meet no other way, on the ground: stairs out of a station lead into the open square."""
+    ends = np.concatenate([network.edge_u, network.edge_v])
+    single = np.flatnonzero(np.bincount(ends, minlength=network.n_nodes) == 1)
+    xy = np.column_stack(network.region.to_metres.transform(network.node_lon[single], network.node_lat[single]))
+    return shapely.STRtree(shapely.points(xy)), single
+
+
 def _runs_through(roads: shapely.STRtree, free: Any) -> bool:
     """Say whether a road runs through a place called square: nobody walks straight across such a roundabout."""
     near = roads.geometries[roads.query(free, predicate="intersects")]
     return bool(shapely.length(shapely.intersection(near, free)).sum() > _TOUCH_M)
 
 
-@dataclass(frozen=True)
-class _Lines:
-    """Lines across one square, and the corners they turn at, numbered behind the nodes there are."""
+def _sight(points: NDArray[np.float64], n_gates: int, room: Any) -> NDArray[np.int64]:
+    """Find the lines of sight on the shortest walks between gates, (n, 2) positions of points.
 
-    square: int
-    u: NDArray[np.int64]
-    v: NDArray[np.int64]
-    lon: NDArray[np.float64]
-    lat: NDArray[np.float64]
+    In a square with very many points every line of sight between neighbours is taken instead (Delaunay): walks are then
+    a little longer than straight.
+    """
+    many = len(points) > MOST_POINTS
+    if many:
+        log.warning("a square has %d gates and corners: it is crossed between neighbours", len(points))
+        pairs = _neighbours(points)
+    else:
+        pairs = np.stack(np.triu_indices(len(points), 1), axis=1)
+    far = np.hypot(*(points[pairs[:, 0]] - points[pairs[:, 1]]).T)
+    pairs, far = pairs[far > _ROOM_M], far[far > _ROOM_M]
+    seen = shapely.covers(room, shapely.linestrings(np.stack([points[pairs[:, 0]], points[pairs[:, 1]]], axis=1)))
+    pairs, far = pairs[seen], far[seen]
+    if many or not len(pairs):
+        return np.asarray(pairs, dtype=np.int64)
+    n = len(points)
+    graph = coo_matrix((np.tile(far, 2), (pairs.T.ravel(), pairs[:, ::-1].T.ravel())), shape=(n, n)).tocsr()
+    _, before = dijkstra(graph, indices=np.arange(n_gates), return_predecessors=True)
+    used: set[tuple[int, int]] = set()
+    for start in range(n_gates):
+        for at in range(start + 1, n_gates):
+            end = at
+            while before[start, end] >= 0:
+                previous = int(before[start, end])
+                used.add((min(previous, end), max(previous, end)))
+                end = previous
+    return np.asarray(sorted(used), dtype=np.int64).reshape(-1, 2)
+
+
+def _neighbours(points: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Sides of the Delaunay triangles of points, (n, 2) positions; of points at one place the first."""
+    place = {tuple(xy): ix for ix, xy in reversed(list(enumerate(points.tolist())))}
+    sides = shapely.get_parts(shapely.delaunay_triangles(shapely.multipoints(points), only_edges=True))
+    ends = shapely.get_coordinates(sides).reshape(-1, 2, 2).tolist()
+    found = sorted({tuple(sorted((place[tuple(a)], place[tuple(b)]))) for a, b in ends})
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def _walls(lines: pd.DataFrame | None, region: Region) -> list[NDArray[np.object_]]:
+    if lines is None:
+        return []
+    pairs = zip(lines["tags"], lines["geometry"], strict=True)
+    found = [shape for tags, shape in pairs if tags.get("barrier") in _WALLS]
+    return [np.asarray(shapely.buffer(region.project(np.array(found, dtype=object)), _WALL_M), dtype=object)]
+
+
+def _valid(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
+    mended = shapely.make_valid(shapes, method="structure", keep_collapsed=False)
+    return np.where(shapely.is_valid(shapes), shapes, mended).astype(object)
 
 
 def _is_square(tags: dict[str, str], *, relation: bool) -> bool:
@@ -161,52 +302,8 @@ def _stands_in_the_way(tags: dict[str, str]) -> bool:
     return tags.get("natural") == "water" or tags.get("amenity") == "fountain"
 
 
-def _keys_of(outline: Any) -> list[int]:
-    lon, lat = shapely.get_coordinates(outline).T
-    return [int(key) for key in place_key(lon, lat).tolist()]
-
-
-def _lines(network: Network, key: str, free: Any, gates: NDArray[np.int64], square: int, n_nodes: int) -> _Lines | None:
-    """Find the lines across one square; None where there is nothing to cross."""
-    region = network.region
-    x, y = region.to_metres.transform(network.node_lon[gates], network.node_lat[gates])
-    turns = _turns(free)
-    points = np.concatenate([np.column_stack([x, y]), turns])
-    if len(points) > MOST_POINTS:
-        log.warning(
-            "square %s has %d gates and corners, more than %d: walked round its rim", key, len(points), MOST_POINTS
-        )
-        return None
-    a, b = np.triu_indices(len(points), 1)
-    room = shapely.buffer(free, _ROOM_M)
-    shapely.prepare(room)
-    seen = shapely.covers(room, shapely.linestrings(np.stack([points[a], points[b]], axis=1)))
-    a, b = a[seen], b[seen]
-    far = np.hypot(*(points[a] - points[b]).T)
-    apart = far > _ROOM_M
-    a, b, far = a[apart], b[apart], far[apart]
-    n = len(points)
-    sight = coo_matrix(
-        (np.concatenate([far, far]), (np.concatenate([a, b]), np.concatenate([b, a]))), shape=(n, n)
-    ).tocsr()
-    _, before = dijkstra(sight, indices=np.arange(len(gates)), return_predecessors=True)
-    used: set[tuple[int, int]] = set()
-    for start in range(len(gates)):
-        for at in range(start + 1, len(gates)):
-            end = at
-            while before[start, end] >= 0:
-                previous = int(before[start, end])
-                used.add((min(previous, end), max(previous, end)))
-                end = previous
-    if not used:
-        return None
-    pairs = np.array(sorted(used))
-    corners = np.unique(pairs[pairs >= len(gates)])
-    lon, lat = region.to_lonlat.transform(*points[corners].T)
-    node = np.full(n, -1)
-    node[: len(gates)] = gates
-    node[corners] = n_nodes + np.arange(len(corners))
-    return _Lines(square, node[pairs[:, 0]], node[pairs[:, 1]], np.asarray(lon), np.asarray(lat))
+def _keys_of(outline: Any) -> NDArray[np.int64]:
+    return place_key(*shapely.get_coordinates(outline).T)
 
 
 def _turns(free: Any) -> NDArray[np.float64]:

@@ -46,7 +46,8 @@ def starts(
 ) -> Starts:  # fmt: skip
     """Start the walks of every cell from the middle of its homes, and of a cell without homes from its own.
 
-    Where water, a railway or a motorway parts the homes of a cell, each side starts from its own.
+    Where water, a railway or a motorway parts the homes of a cell, each side starts from its own: from the home nearest
+    to their middle.
 
     Parameters
     ----------
@@ -69,13 +70,19 @@ def starts(
     side = _sides(polygons, cell, home_xy[home], barriers)
     group, of = np.unique(np.stack([cell, side]), axis=1, return_inverse=True)
     total = np.bincount(of, weights=weight[home], minlength=group.shape[1])
-    xy = np.stack(
-        [np.bincount(of, weights=weight[home] * home_xy[home, k], minlength=len(total)) for k in (0, 1)], axis=1
-    )
+    summed = [np.bincount(of, weights=weight[home] * home_xy[home, k], minlength=len(total)) for k in (0, 1)]
+    xy: NDArray[np.float64] = np.stack(summed, axis=1) / np.where(total > 0, total, 1.0)[:, None]
+    # The middle of homes round the bend of a river lies across it: there the home nearest to it stands for them.
+    parted = np.zeros(n, dtype=bool)
+    parted[barriers.query(polygons, predicate="intersects")[0]] = True
+    far = np.hypot(*(home_xy[home] - xy[of]).T)
+    by_group = np.lexsort((home_xy[home, 1], home_xy[home, 0], np.round(far, 6), of))
+    nearest = home[by_group[np.flatnonzero(np.diff(of[by_group], prepend=-1))]]
+    xy = np.where(parted[group[0]][:, None], home_xy[nearest], xy)
     empty = np.setdiff1d(np.arange(n), group[0])
     point_cell = np.concatenate([group[0], empty])
     share = np.concatenate([total, np.ones(len(empty))])
-    point_xy = np.concatenate([xy / np.where(total > 0, total, 1.0)[:, None], centre[empty]])
+    point_xy = np.concatenate([xy, centre[empty]])
     share /= np.bincount(point_cell, weights=share, minlength=n)[point_cell]
     order = np.lexsort((np.arange(len(share)), -share, point_cell))
     point_cell, share, point_xy = point_cell[order], share[order], point_xy[order]

@@ -93,7 +93,7 @@ def is_aloft(tags: dict[str, str]) -> bool:
     """Say whether a way runs above or below the ground it crosses."""
     return (
         tags.get("bridge", "no") != "no"
-        or tags.get("tunnel", "no") != "no"
+        or tags.get("tunnel", "no") not in {"no", "building_passage"}
         or tags.get("layer", "0") not in {"0", "+0"}
     )
 
@@ -124,6 +124,11 @@ def has_signals(tags: dict[str, str]) -> bool:
 def decides(tags: dict[str, str]) -> bool:
     """Say whether a node can bar walkers or hold them up: a barrier, a kerb, a crossing, signals, a lift."""
     return "barrier" in tags or "kerb" in tags or tags.get("highway") in {"crossing", "traffic_signals", "elevator"}
+
+
+def decides_on_paths(tags: dict[str, str]) -> bool:
+    """Say whether a node decides only for those on paths: a crossing or a light, and no gate, kerb or lift."""
+    return tags.get("highway") in {"crossing", "traffic_signals"} and tags.get("barrier", "kerb") == "kerb"
 
 
 PATHS = frozenset(

@@ -185,26 +185,32 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def access_frame(coverage: Coverage) -> pd.DataFrame:
-    """Every join of every access point of every cell.
+    """Every join of every access point of every cell; a point that joins nothing has one row without a join.
 
     ``cell_id``, ``point_n`` (0 for the cell's main point), ``join_n`` (0 for the point's main join), ``people`` (the
     point's share of the cell's people on its main join, 0 on its further ones, so that the column adds up; null where
     unknown), the columns of every cost, and the point's own walks and verdicts.
     """
     joins, starts = coverage.cells.joins, coverage.cells.starts
-    cell = starts.cell[joins.place]
+    # A point that joins nothing has a row too, without a join: its people are somewhere.
+    place = np.concatenate([joins.place, np.setdiff1d(np.arange(len(starts)), joins.place)]).astype(np.int64)
+    order = np.argsort(place, kind="stable")
+    place = place[order]
+    rows, every = order < len(joins), order[order < len(joins)]
+    rank = np.zeros(len(place), dtype=np.int32)
+    rank[rows] = joins.rank[every]
+    cell = starts.cell[place]
     columns: dict[str, object] = {
         "cell_id": coverage.cells.cell_id[cell],
-        "point_n": (joins.place - starts.first[cell]).astype(np.int32),
-        "join_n": joins.rank,
-        "people": np.full(len(joins), np.nan)
+        "point_n": (place - starts.first[cell]).astype(np.int32),
+        "join_n": nullable(rank, ~rows),
+        "people": np.full(len(place), np.nan)
         if starts.people is None
-        else np.where(joins.rank == 0, starts.people[joins.place] / PEOPLE, 0.0),
+        else np.where(rank == 0, starts.people[place] / PEOPLE, 0.0),
     }
-    every, rows = np.arange(len(joins)), np.ones(len(joins), dtype=bool)
     for name, lane in coverage.lanes.items():
         columns |= coverage.join_columns(name, lane, every, rows)
-    columns |= coverage.verdict_columns(joins.place.astype(np.int64))
+    columns |= coverage.verdict_columns(place)
     return pd.DataFrame(columns)
 
 

@@ -28,7 +28,7 @@ CAUSES_ZH = {
     "severed": "直线距离内有设施，但步行无法在标准内到达",
     "none_near": "直线距离内也没有设施",
 }
-_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路"}
+_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard": "硬质边界"}
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
 )

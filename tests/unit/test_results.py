@@ -78,10 +78,11 @@ def test_seconds_are_multiples_of_a_32nd(folder):
     assert (values * 32 == np.round(values * 32)).all()
 
 
-def test_people_of_the_access_points_add_up(folder):
-    assert table(folder, "access")["people"].sum() == sum(
-        p for name, (_, p) in town.PEOPLE.items() if name not in {"far", "beyond"}
-    )
+def test_people_of_the_access_points_add_up_those_that_join_nothing_too(folder):
+    access = table(folder, "access")
+    assert access["people"].sum() == table(folder, "cells")["population"].sum()
+    assert access["join_n"].isna().sum() == 2  # far from every path, and beyond the data
+    assert access.loc[access["join_n"].isna(), "clinic_met"].isna().all()
 
 
 def test_the_geopackage_has_the_same_layers_and_a_licence(folder):
