@@ -67,6 +67,8 @@ class Stranger:
                 self.arcs[row["v"]].append((row["u"], vu))
         self.homes = defaultdict(list)
         for row in access:
+            if row.get("join_n", 0) is None:
+                continue  # a point that joins nothing
             self.homes[row["cell_id"], row["point_n"]].append(row)
         self.doors_at_node = defaultdict(list)
         self.doors_on_edge = defaultdict(list)

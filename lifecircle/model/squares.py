@@ -98,7 +98,7 @@ class Squares:
         """
         if not len(self):
             return network
-        lines = _Lines(network)
+        lines = _Lines(network, self._shared())
         main, (loose, loose_node) = self._main_roads(network), _loose_ends(network)
         for key, tags, rim, outline, free in zip(self.key, self.tags, self.rim, self.outline, self.free, strict=True):
             if shapely.is_empty(free) or (tags.get("place") == "square" and _runs_through(main, free)):
@@ -107,6 +107,11 @@ class Squares:
             ends = loose_node[inside].tolist()
             lines.cross(key, tags, outline, free, ends, rim=rim)
         return lines.added()
+
+    def _shared(self) -> set[int]:
+        """Corners that two squares share, as `place_key` numbers them: there one walks from one into the other."""
+        place, n = np.unique(np.concatenate([np.unique(_keys_of(shape)) for shape in self.outline]), return_counts=True)
+        return set(place[n > 1].tolist())
 
     def _main_roads(self, network: Network) -> shapely.STRtree:
         """Lines of the main roads on the ground; nothing where no square asks for them."""
@@ -119,8 +124,11 @@ class Squares:
 class _Lines:
     """Gathers the nodes and edges of squares, to be added to the network at once."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, shared: set[int]) -> None:
+        self.network, self.shared, self.lines = network, shared, network.lines()
+        ends = np.concatenate([network.edge_u, network.edge_v])
+        self.order = np.argsort(ends, kind="stable")
+        self.start = np.searchsorted(ends[self.order], np.arange(network.n_nodes + 1))
         keys = place_key(network.node_lon, network.node_lat).tolist()
         self.node_at = dict(zip(reversed(keys), range(network.n_nodes - 1, -1, -1), strict=True))
         self.made_at: dict[int, int] = {}
@@ -140,7 +148,7 @@ class _Lines:
         pairs: list[tuple[int, int]] = []
         if not rim:
             pairs = self._rim(outline, room)
-        gates = sorted({*ends, *(ix for place in _keys_of(outline).tolist() if (ix := self._known(place)) is not None)})
+        gates = sorted({*ends, *self._gates(outline, edge)})
         if len(gates) > 1:
             turns = _turns(free)
             points = np.concatenate([self._xy(gates), turns])
@@ -159,6 +167,21 @@ class _Lines:
             self.v.append(b)
             self.names.append(f"{key}.{number}")
             self.tags.append(tags)
+
+    def _gates(self, outline: Any, rim: Any) -> set[int]:
+        """Nodes on an outline where another way than the rim, or another square, comes in."""
+        found = set()
+        for place in np.unique(_keys_of(outline)).tolist():
+            node = self._known(place)
+            if node is None:
+                continue
+            if place in self.shared:
+                found.add(node)
+            elif node < self.network.n_nodes:
+                touching = self.order[self.start[node] : self.start[node + 1]] % self.network.n_edges
+                if not shapely.covers(rim, self.lines[touching]).all():
+                    found.add(node)
+        return found
 
     def _known(self, place: int) -> int | None:
         return self.node_at.get(place, self.made_at.get(place))
@@ -239,7 +262,7 @@ def _sight(points: NDArray[np.float64], n_gates: int, room: Any) -> NDArray[np.i
     """
     many = len(points) > MOST_POINTS
     if many:
-        log.warning("a square has %d gates and corners: it is crossed between neighbours", len(points))
+        log.info("a square has %d gates and corners: it is crossed between neighbours", len(points))
         pairs = _neighbours(points)
     else:
         pairs = np.stack(np.triu_indices(len(points), 1), axis=1)

@@ -630,3 +630,147 @@ def test_who_lives_at_the_mouth_of_a_private_way_does_not_live_behind_it(tmp_pat
     world.live("x")
     world.stand("y", amenity="clinic")
     assert world.walks(tmp_path, "clinic")["x"] == pytest.approx((40 + 80 + 200 + 80 + 40) / ADULT, abs=METRES)
+
+
+MIDDLES = {
+    "a gate shut to all": ({"barrier": "gate", "access": "no"}, None, None),
+    "a lift": ({"highway": "elevator"}, 140 / ADULT + 110, 140 / WHEELS + 110),
+    "a raised kerb": ({"barrier": "kerb", "kerb": "raised"}, 140 / ADULT, None),
+    "a bollard": ({"barrier": "bollard"}, 140 / ADULT, 140 / WHEELS),
+    "a stile": ({"barrier": "stile"}, 140 / ADULT, None),
+}
+
+
+@pytest.mark.parametrize("name", MIDDLES)
+@pytest.mark.parametrize("ways", [["ABC"], ["AB", "BC"]])
+def test_a_node_decides_in_the_middle_of_a_way_as_it_does_between_two(tmp_path, name, ways):
+    tags, adult, wheels = MIDDLES[name]
+    world = World("""
+        h         c
+        A----B----C
+    """)
+    for way in ways:
+        world.street(way, highway="footway")
+    world.mark("B", **tags)
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    for profile, seconds in (("adult", adult), ("wheelchair", wheels)):
+        expected = None if seconds is None else pytest.approx(seconds, abs=METRES)
+        assert world.walks(tmp_path, "clinic", profile=profile)["h"] == expected
+
+
+def test_a_drive_drawn_through_its_two_gates_is_no_short_cut(tmp_path):
+    world = World("""
+        h                   s
+        A----G    P    K----B
+        |                   |
+        C-------------------D
+    """)
+    world.street("AGPKB", highway="service")
+    world.street("ACDB")
+    for gate in "GK":
+        world.mark(gate, barrier="lift_gate", access="private")
+    world.stand("s", amenity="school")
+    world.live("h")
+    got = world.run(tmp_path)
+    assert got.walks("school")["h"] == pytest.approx(20 + 40 + 200 + 40 + 20, abs=METRES)
+    assert got.result.summary["gates"]["private_km"] == pytest.approx(0.1, abs=0.001)
+
+
+def test_the_outside_of_a_compound_is_where_the_main_roads_are(tmp_path):
+    """More lane within than street without, as in a small extract: the ring is still no private ground."""
+    world = World("""
+        h                   s
+        A----G    P    K----B
+        |         |         |
+        |         Q         |
+        C-------------------D
+    """)
+    world.street("ACDB", highway="tertiary")
+    world.street("AG")
+    world.street("KB")
+    world.street("GPK", highway="service")
+    world.street("PQ", highway="service")
+    x, y = world.place["Q"]
+    for k in range(8):
+        world.way((x, y), (x - 40 + 10 * k, y + 15), (x - 40 + 10 * k, y + 5), highway="service")
+    for gate in "GK":
+        world.mark(gate, barrier="gate", access="private")
+    world.stand("s", amenity="school")
+    world.live("h")
+    assert world.walks(tmp_path)["h"] == pytest.approx(20 + 60 + 200 + 60 + 20, abs=METRES)
+
+
+def test_who_walks_along_the_road_does_not_step_over_the_kerb_of_its_crossing(tmp_path):
+    world = World("""
+        h         c
+        A----M----B
+             |
+             N
+    """)
+    world.street("AMB", highway="primary")
+    world.street("MN", highway="footway", footway="crossing")
+    world.mark("M", highway="crossing", crossing="traffic_signals", kerb="raised")
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    assert world.walks(tmp_path, "clinic")["h"] == pytest.approx(140 / ADULT, abs=METRES)
+    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] == pytest.approx(140 / WHEELS, abs=METRES)
+
+
+@pytest.mark.parametrize("over", [{"bridge": "yes", "layer": "1"}, {"tunnel": "yes", "layer": "-2"}])
+def test_nobody_steps_from_a_home_onto_a_bridge_or_into_a_tunnel(tmp_path, over):
+    world = World("""
+        L---------M
+             h
+        A---------B
+             c
+    """)
+    world.street("LM", highway="footway", **over)
+    world.street("AL", highway="steps")
+    world.street("AB")
+    world.place["h"] = (50, -10)  # 10 m from the deck, 30 m from the street
+    world.live("h")
+    world.stand("c", amenity="clinic")
+    assert world.run(tmp_path, "clinic").coverage.cells.joins.leg_m.tolist() == pytest.approx([30], abs=METRES)
+    assert world.walks(tmp_path, "clinic", profile="wheelchair")["h"] is not None
+
+
+def test_a_passage_through_a_building_is_on_the_ground(tmp_path):
+    world = straight(highway="footway", tunnel="building_passage")
+    assert world.walks(tmp_path)["h"] == pytest.approx(140, abs=METRES)
+    network = world.run(tmp_path).coverage.network
+    assert not network.aloft.any()
+
+
+@pytest.mark.parametrize("policy", ["residents", "closed"])
+def test_the_private_gate_of_a_school_lets_nobody_in_who_is_not_let_in(tmp_path, policy):
+    world = World("""
+        h
+        A----B----C
+           a-g--b
+           |    |
+           d----c
+    """)
+    world.street("ABC")
+    world.way(*(world.place[sign] for sign in "agbcda"), amenity="school")
+    world.street("Bg", highway="footway")
+    world.mark("g", barrier="gate", access="private")
+    world.live("h")
+    assert (world.walks(tmp_path, gates=policy)["h"] is not None) is (policy == "residents")
+
+
+def test_a_home_at_a_junction_is_not_bound_by_the_way_that_binds_one_way(tmp_path):
+    world = World("""
+        A----B----C
+             |
+             |
+             D    s
+    """)
+    world.street("AB", highway="footway", oneway__foot="-1")  # only towards A
+    world.street("BC")
+    world.street("BD")
+    world.place["h"] = (50, 0)
+    world.live("h")
+    world.place["s"] = (70, -20)
+    world.stand("s", amenity="school")
+    assert world.walks(tmp_path)["h"] <= 60

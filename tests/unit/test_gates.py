@@ -71,6 +71,29 @@ def test_unknown_heights_stay_unknown(tmp_path):
     assert np.isfinite(np.delete(made, at(network, 0, 0))).all()
 
 
+def test_one_bridge_without_heights_does_not_spoil_the_others(tmp_path):
+    sketch = viaduct()
+    sketch.way((0, 900), (50, 900), highway="residential")
+    sketch.way((50, 900), (100, 900), (150, 900), highway="residential", bridge="yes", layer="1")
+    sketch.way((150, 900), (200, 900), highway="residential")
+    sketch.way((100, 900), (100, 950), highway="footway", bridge="yes", layer="1")
+    network = network_of(sketch, tmp_path)
+    height = np.zeros(network.n_nodes)
+    height[at(network, 0, 0)], height[at(network, 300, 0)] = 30.0, 60.0
+    height[at(network, 50, 900)] = height[at(network, 150, 900)] = np.nan
+    assert smoothed(network, height)[at(network, 100, 0)] == pytest.approx(40, abs=0.01)
+
+
+def test_a_way_that_touches_the_corner_of_a_hard_barrier_is_not_parted(tmp_path):
+    sketch = Drawing()
+    sketch.way((0, 0), (100, 0), (200, 0), highway="residential")
+    region = Region.from_bbox(BOX, name="drawn").with_hard_barriers(
+        boundary(tmp_path / "w.geojson", ("w", "", 100, -50, 150, 0))
+    )
+    network = network_of(sketch, tmp_path, region)
+    assert network.length_m.sum() == pytest.approx(200, abs=0.1)
+
+
 STREET = {"highway": "tertiary", "sidewalk": "separate"}
 WALK = {"highway": "footway", "footway": "sidewalk"}
 

@@ -19,7 +19,9 @@ SQUARE = {"highway": "pedestrian", "area": "yes"}
 
 def network_of(sketch, folder):
     data = read_osm(sketch.write(folder / "map.osm.pbf"), BOX)
-    return Network.from_osm(data.ways, data.way_nodes, Region.from_bbox(BOX, name="drawn"), features=data.features)
+    return Network.from_osm(
+        data.ways, data.way_nodes, Region.from_bbox(BOX, name="drawn"), features=data.features, lines=data.lines
+    )
 
 
 def across(network):
@@ -129,3 +131,64 @@ def test_walks_across_are_the_shortest_there_are(tmp_path, rim, data):
     metre_room = region.project(shapely.Polygon([lonlat(*p) for p in rim])).buffer(0.1)
     assert shapely.covers(metre_room, network.lines()[across(network)]).all()
     assert np.isfinite(network.length_m).all()
+
+
+def test_two_squares_with_a_side_in_common_are_one_walk(tmp_path):
+    """Relations, whose rims are no ways, beside each other and beside a way."""
+    for kinds in (("r", "r"), ("w", "r"), ("r", "w")):
+        sketch = Drawing()
+        for kind, x in zip(kinds, (0, 100), strict=True):
+            ring = sketch.area(x, 0, x + 100, 100, **(SQUARE if kind == "w" else {}))
+            if kind == "r":
+                sketch.multipolygon([ring], [], highway="pedestrian")
+        sketch.way((-50, 0), (0, 0), highway="footway")
+        sketch.way((200, 100), (250, 100), highway="footway")
+        found = walk(network_of(sketch, tmp_path), (-50, 0), (250, 100))
+        assert found is not None
+        assert 100 + math.hypot(200, 100) - 1 <= found <= 100 + 300
+
+
+def test_a_square_with_very_many_corners_is_still_crossed(tmp_path):
+    sketch = Drawing()
+    teeth = [(2 * k, 100 + 4 * (k % 2)) for k in range(100, -1, -1)]
+    ring = sketch.way((0, 0), (200, 0), *teeth, (0, 0))
+    sketch.multipolygon([ring], [], highway="pedestrian")
+    sketch.way((-50, 0), (0, 0), highway="footway")
+    for k in range(0, 101, 2):
+        sketch.way((2 * k, 100), (2 * k, 150), highway="footway")
+    network = network_of(sketch, tmp_path)
+    found = walk(network, (-50, 0), (196, 150))
+    assert found is not None
+    assert 100 + math.hypot(196, 100) - 0.5 <= found <= 1.2 * (100 + math.hypot(196, 100))
+    assert len(across(network)) < 2000
+
+
+def test_stairs_that_come_up_in_the_middle_of_a_square_are_joined(tmp_path):
+    sketch = plaza(**SQUARE)
+    sketch.way((60, 300), (50, 60), highway="steps")
+    network = network_of(sketch, tmp_path)
+    assert walk(network, (-50, 0), (50, 60)) == pytest.approx(50 + math.hypot(50, 60), abs=0.1)
+
+
+def test_a_wall_across_a_square_is_walked_round(tmp_path):
+    sketch = plaza(**SQUARE)
+    sketch.way((50, -10), (50, 80), barrier="wall")
+    network = network_of(sketch, tmp_path)
+    # by the rim one goes through the wall's ends: only the ground is parted
+    assert walk(network, (-50, 0), (150, 100)) >= 100 + math.hypot(50, 80) + math.hypot(50, 20) - 0.5
+
+
+def test_the_ground_of_a_square_on_a_bridge_is_not_the_water_under_it(tmp_path):
+    sketch = plaza(**SQUARE, bridge="yes", layer="1")
+    sketch.area(20, -20, 80, 120, natural="water")
+    network = network_of(sketch, tmp_path)
+    assert walk(network, (-50, 0), (150, 100)) == pytest.approx(100 + 100 * math.sqrt(2), abs=0.1)
+
+
+def test_no_line_lies_on_another_edge(tmp_path):
+    """A place beside two edges on one another would join the one and its door the other."""
+    network = network_of(plaza(**SQUARE), tmp_path)
+    lines = network.lines()
+    for ix in across(network):
+        others = np.delete(lines[network.own], ix)
+        assert shapely.length(shapely.intersection(lines[ix].buffer(0.01), others)).max() < 1
