@@ -452,7 +452,7 @@ def nearest_mean(catchment: Catchment, k: int) -> NDArray[np.float64]:
 
     References
     ----------
-    Bruno, M., Monteiro Melo, H. P., Campanelli, B. & Loreto, V. (2024), Nature Cities 1:633-641,
+    Bruno, M., Melo, H. P. M., Campanelli, B. & Loreto, V. (2024), Nature Cities 1:633-641,
     doi:10.1038/s44284-024-00119-4.
 
     Examples

@@ -220,7 +220,7 @@ def kolm_pollak_kappa(
     values, people, cap
         As for `lorenz`.
     beta : float
-        Aversion to inequality, > 0 (the Atkinson ε); Logan et al. use 0.5 to 2.
+        Aversion to inequality, > 0 (the ε of Atkinson).
     kind : {"good", "bad"}
 
     Returns
