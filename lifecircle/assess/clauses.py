@@ -163,7 +163,9 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
         people, land, cells = _shares(coverage, coverage.point_met[ix])
         counted = people if people[1] is not None else cells
         unknown = (coverage.point_met[ix] == UNKNOWN).all()
-        verdict = "unknown" if unknown else _verdict(*counted, threshold.strength)
+        # Where the text of a tier names no distance, that of the tier is ours: it can be no more than advice.
+        strength = "宜" if service.tier and threshold.strength == "none" else threshold.strength
+        verdict = "unknown" if unknown else _verdict(*counted, strength)
         for other in service.alternatives:
             near = coverage.point_ticks[ix] <= other.value * TICKS
             met = np.where(coverage.point_met[ix] == UNKNOWN, UNKNOWN, near).astype(np.int8)

@@ -212,7 +212,7 @@ def _gaps(
             people=None if people is None else people[ix],
             area_m2=area_m2[ix],
             worst=worst[ix] if np.isfinite(worst[ix]) else None,
-            geometry=shapely.coverage_union_all(polygons[group]),
+            geometry=polygons[group[0]] if len(group) == 1 else shapely.coverage_union_all(polygons[group]),
         )
         for ix, group in enumerate(groups)
     ]

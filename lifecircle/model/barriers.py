@@ -79,7 +79,7 @@ class Barriers:
         )
 
     def between(self, one: NDArray[np.object_], other: NDArray[np.object_]) -> NDArray[np.object_]:
-        """Name what a straight line from each of some places to its other one meets first, (n,) str; empty for nothing.
+        """Name the nearest of what a straight line from each of some places to its other one meets, (n,) str or empty.
 
         Parameters
         ----------
@@ -92,8 +92,7 @@ class Barriers:
         line, barrier = shapely.STRtree(self.shape).query(lines, predicate="intersects")
         far = np.zeros(len(line))
         several = np.flatnonzero(np.bincount(line, minlength=len(one))[line] > 1)
-        met = shapely.intersection(lines[line[several]], self.shape[barrier[several]])
-        far[several] = shapely.distance(one[line[several]], met)
+        far[several] = shapely.distance(one[line[several]], self.shape[barrier[several]])
         order = np.lexsort((barrier, far, line))
         line, barrier = line[order], barrier[order]
         first = np.flatnonzero(np.diff(line, prepend=-1))

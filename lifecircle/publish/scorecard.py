@@ -109,7 +109,7 @@ def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
     """Every rule for a terminal: clause, what, rule, facilities, people, residential land, verdict."""
     return [
         (
-            row.clause, row.key, row.rule, "" if row.facilities is None else f"{row.facilities:,}",
+            row.clause, row.key, row.rule.removeprefix("within ").removesuffix(" (metres)"), "" if row.facilities is None else f"{row.facilities:,}",
             share_text(*row.people) if row.people[1] else "", share_text(*row.land) if row.land[1] else "",
             row.wording[0] + ("" if row.status == "verified" else f" ({row.status})"),
         )
