@@ -32,6 +32,8 @@ bench: .venv/.bench  ## timings beside other libraries, printed and written to b
 	$(PY) benchmarks/engine.py
 	$(PY) benchmarks/scale.py
 	$(PY) benchmarks/endtoend.py
+	$(PY) benchmarks/network.py
+	$(PY) benchmarks/indicators.py
 
 notebooks: .venv/.ready  ## execute every notebook
 	$(PY) -m pytest tests/notebooks

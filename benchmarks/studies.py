@@ -71,7 +71,7 @@ def walkers_of(name: str) -> joined.Walkers:
         by_lane[service.profile][ix] = (int(service.threshold.value * TICKS),)
     lane = max(by_lane, key=lambda of: len(by_lane[of]))
     return joined.Walkers(
-        ready.network, ready.lanes[lane], ready.cells.joins, ready.facilities, len(ready.cells), by_lane[lane]
+        ready.network, ready.lanes[lane], ready.cells.joins, ready.facilities, len(ready.cells.starts), by_lane[lane]
     )
 
 

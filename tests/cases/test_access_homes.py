@@ -427,3 +427,51 @@ def test_gaps_of_two_causes_side_by_side_are_two(tmp_path):
     assert {gap.cause for gap in got.result.gaps.clusters} == {"near_miss"}
     figure = next(f for f in got.coverage.figures() if (f.zone, f.service, f.measure) == ("region", "school", "people"))
     assert sum(gap.people for gap in got.result.gaps.clusters) == figure.not_met == 2.0
+
+
+def test_the_people_of_a_bank_that_joins_nothing_are_counted(tmp_path):
+    """pandana#170: 25 of 100 live beyond the river, farther from every path than the limit."""
+    world = canal()
+    del world.ways[1]  # the far bank has no street
+    for y, floors in ((-30, "3"), (-90, "1")):
+        world.area(135, y - 5, 145, y + 5, building="house", building__levels=floors)
+    study = world.study(tmp_path, "school", snap_limit_m=30)
+    one = raster(tmp_path / "one.tif", [[100.0]], left=90, top=-10)
+    result = study.changed(population=str(one)).run()
+    folder = result.write(tmp_path / "out")
+    access = pd.read_parquet(folder / "access.parquet")
+    assert access["people"].sum() == 100.0
+    lost = access[access["join_n"].isna()]
+    assert lost["people"].tolist() == [25.0]
+    assert lost["edge_id_metres"].isna().all()
+    figure = next(
+        f for f in result.coverage.figures() if (f.zone, f.service, f.measure) == ("region", "school", "people")
+    )
+    assert figure.unknown == 25.0
+
+
+def test_homes_round_the_bend_of_a_river_start_from_their_own_bank(tmp_path):
+    """The middle of homes on both arms of a bend lies within it, across the water."""
+    world = World("""
+        A--------------------B
+                             |
+                             |
+                             |
+        s                    C
+    """)
+    world.street("AB")
+    world.street("BC")
+    world.stand("s", amenity="school")
+    world.way((0, -75), (60, -30), (100, -30), (140, -60), (140, -120), waterway="river")
+    world.area(15, -14, 25, -6, building="house")
+    world.area(175, -74, 185, -66, building="house")
+    study = world.study(tmp_path, "school")
+    one = raster(tmp_path / "one.tif", [[8.0]], left=0, top=0, size=200)
+    result = study.changed(population=str(one)).run()
+    starts = result.coverage.cells.starts
+    places = [lonlat(20, -10), lonlat(180, -70)]
+    lon, lat = result.coverage.cells.region.to_lonlat.transform(*starts.xy.T)
+    near = [
+        min(np.hypot(x - east, y - north) * 111_000 for east, north in places) for x, y in zip(lon, lat, strict=True)
+    ]
+    assert max(near) < 1
