@@ -52,6 +52,7 @@ class Gap:
         Positions of its cells.
     people : float or None
     area_m2 : int
+        Of the whole cells it lies in, also where only one of a cell's banks lacks the service.
     worst : float or None
         Longest walk in it, in the rule's unit; None where it is beyond the cutoff.
     geometry : shapely polygon, metre CRS

@@ -212,6 +212,14 @@ def _amount(cells: Cells, chosen: NDArray[np.bool_]) -> dict[str, Any]:
     return {"cells": int(chosen.sum()), "people": _people(cells, chosen)}
 
 
+def _with_status(cells: Cells, name: str) -> dict[str, Any]:
+    people = cells.people_of(name)
+    return {
+        "cells": int((cells.status == STATUS.index(name)).sum()),
+        "people": None if people is None else tidy_numbers(people / PEOPLE),
+    }
+
+
 def _centres(cells: Cells) -> NDArray[np.float64]:
     return np.asarray(shapely.get_coordinates(shapely.centroid(cells.polygons())))
 
@@ -234,8 +242,8 @@ def _snapping(cells: Cells, limit_m: float) -> dict[str, Any]:
         "limit_m": tidy_numbers(limit_m),
         "median_m": round(float(np.median(leg[joined])), 1) if joined.any() else None,
         "bins": bins,
-        "unsnapped": _amount(cells, cells.status == STATUS.index("unsnapped")),
-        "outside_data": _amount(cells, cells.status == STATUS.index("outside_data")),
+        "unsnapped": _with_status(cells, "unsnapped"),
+        "outside_data": _with_status(cells, "outside_data"),
         "worst": [
             {
                 "cell_id": ids[ix], "lon": round(float(x), 6), "lat": round(float(y), 6),

@@ -25,7 +25,7 @@ class Barriers:
     shape : (n,) shapely geometries, metre CRS
         Large areas in pieces.
     kind : (n,) object
-        ``water``, ``railway``, ``motorway`` or ``hard barrier``.
+        ``water``, ``railway``, ``motorway`` or ``hard_barrier``.
     name : (n,) object
         Name, or an empty text.
     """
@@ -67,7 +67,7 @@ class Barriers:
             for way, stretch in nodes.groupby("way_ix")
             if len(part := stretch[["lon", "lat"]].to_numpy()) > 1
         ]
-        found += [("hard barrier", {}, shape) for shape in region.hard_barriers]
+        found += [("hard_barrier", {}, shape) for shape in region.hard_barriers]
         names = [tags.get("name") or tags.get("name:zh") or tags.get("ref") or "" for _, tags, _ in found]
         shapes = np.asarray(region.project(np.array([shape for *_, shape in found], dtype=object)), dtype=object)
         parts = [_cut_up(shape) for shape in shapes]

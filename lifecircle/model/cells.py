@@ -191,6 +191,16 @@ class Cells:
             [f"r{r}c{c}" for r, c in zip(self.row.tolist(), self.column.tolist(), strict=True)], dtype=object
         )
 
+    def people_of(self, status: str) -> int | None:
+        """People with a status, in 1/1024; those of an access point that joins nothing are unsnapped."""
+        if self.starts.people is None:
+            return None
+        joined = np.zeros(len(self.starts), dtype=bool)
+        joined[self.joins.place] = True
+        of_point = self.status[self.starts.cell].copy()
+        of_point[np.isin(of_point, JUDGED) & ~joined] = STATUS.index("unsnapped")
+        return int(self.starts.people[of_point == STATUS.index(status)].sum())
+
     @property
     def judged(self) -> NDArray[np.bool_]:
         """Access points that have a verdict: those on the network, of cells inside the data; (n_points,) bool."""

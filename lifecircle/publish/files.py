@@ -328,7 +328,13 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         "street_km": round(float(network.streets.length_m.sum()) / 1000, 3),
         "parts": int(network.component.max()) + 1,
         "cells": amount(np.ones(len(cells), dtype=bool)),
-        "status": {name: amount(cells.status == ix) for ix, name in enumerate(STATUS)},
+        "status": {
+            name: {
+                "cells": int((cells.status == ix).sum()),
+                "people": None if (people := cells.people_of(name)) is None else tidy_numbers(people / PEOPLE),
+            }
+            for ix, name in enumerate(STATUS)
+        },
         "on_scraps": amount(coverage.on_scraps),
         "hard_barriers": len(cells.region.hard_barriers),
         "facilities_merged": int(facilities.merged_n.sum()),

@@ -41,8 +41,10 @@ def _data_table(coverage: Coverage, about: "About") -> str:
         ("People", "unknown" if cells.people is None else f"{cells.people.sum() / PEOPLE:,.0f}"),
     ]
     for ix, name in enumerate(STATUS):
-        if ix not in JUDGED and (cells.status == ix).any():
-            rows.append((f"Cells {name}", f"{amount(cells.status == ix)}: no verdict"))
+        n, people = int((cells.status == ix).sum()), cells.people_of(name)
+        if ix not in JUDGED and (n or people):
+            who = "" if people is None else f" with {people_text(people / PEOPLE)} people"
+            rows.append((f"Cells {name}", f"{n:,}{who}: no verdict"))
     if not about.population_whole:
         rows.append(("People", "the population raster does not span the region: who lives beyond it is not counted"))
     scraps = f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)"

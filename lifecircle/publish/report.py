@@ -28,7 +28,7 @@ CAUSES_ZH = {
     "severed": "直线距离内有设施，但步行无法在标准内到达",
     "none_near": "直线距离内也没有设施",
 }
-_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard": "硬质边界"}
+_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard_barrier": "硬质边界"}
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
 )
@@ -297,7 +297,8 @@ def _cause(gap: Gap) -> tuple[str, str]:
     english, chinese = CAUSES[gap.cause], CAUSES_ZH[gap.cause]
     if gap.barrier:
         kind, _, name = gap.barrier.partition(" ")
-        english += f" Between lies {'a ' * (kind != 'water')}{kind}{f' ({name})' if name else ''}."
+        what = kind if kind == "water" else f"a {kind.replace('_', ' ')}"
+        english += f" Between lies {what}{f' ({name})' if name else ''}."
         chinese += f"；其间隔着{_BARRIERS_ZH[kind]}{f'（{name}）' if name else ''}"
     if gap.cause in {"severed", "gate"} and gap.detour is not None:
         english += f" The walk is {gap.detour:g} times the distance as the crow flies."
