@@ -83,7 +83,7 @@ def test_it_is_small_and_says_what_it_is():
 def test_its_network_has_the_size_and_the_parts_asked_for(runs):
     result, folder = runs("lingang")
     network = result.coverage.network
-    assert 80_000 <= network.n_nodes <= 120_000
+    assert 80_000 <= network.n_places <= 120_000
     sizes = np.bincount(network.component)
     island = network.region.project(shapely.Point(122.04, 30.64)).buffer(6000)
     x, y = network.region.to_metres.transform(network.node_lon, network.node_lat)
