@@ -12,6 +12,8 @@ from lifecircle.model.ways import is_aloft
 from lifecircle.region import Region
 
 _MOST_CORNERS = 256
+_TOUCH_DEG = 1e-9
+_FIRST_CUT = 1 << 51  # ids of nodes where a way ends at a hard barrier: no OSM node has one so large
 _SMALLEST_M = 50.0
 _WATERWAYS = frozenset({"river", "canal", "stream", "drain", "ditch"})
 
@@ -99,6 +101,48 @@ class Barriers:
         names = zip(self.kind[barrier[first]], self.name[barrier[first]], strict=True)
         said[line[first]] = [f"{kind} {name}" if name else kind for kind, name in names]
         return said
+
+
+def parted(
+    way_ix: NDArray[np.int32], position: NDArray[np.int32], ref: NDArray[np.int64], lon: NDArray[np.float64],
+    lat: NDArray[np.float64], region: Region, grounded: NDArray[np.bool_],
+) -> tuple[NDArray[Any], ...]:  # fmt: skip
+    """Part the ways that meet hard barriers on the ground: each stretch gets an end before the barrier and one beyond.
+
+    Returns the rows, with those ends among them, and which of them have nothing before them, (n_rows,) bool.
+    """
+    rows: list[NDArray[Any]] = [way_ix, position, ref, lon, lat, np.zeros(len(way_ix), dtype=bool)]
+    if not region.hard_barriers or len(way_ix) < 2:  # noqa: PLR2004
+        return tuple(rows)
+    last = np.flatnonzero((way_ix[1:] == way_ix[:-1]) & (position[1:] == position[:-1] + 1) & grounded[way_ix[1:]]) + 1
+    xy = np.column_stack([lon, lat])
+    stretch = shapely.linestrings(np.stack([xy[last - 1], xy[last]], axis=1))
+    barrier = shapely.union_all(region.hard_barriers)
+    shapely.prepare(barrier)
+    met = np.flatnonzero(shapely.intersects(stretch, barrier))
+    if not len(met):
+        return tuple(rows)
+    free = shapely.difference(stretch[met], barrier)
+    lost = shapely.length(stretch[met]) - shapely.length(free) > _TOUCH_DEG  # to touch a corner is not to cross
+    met, free = met[lost], free[lost]
+    made: list[tuple[Any, ...]] = []  # what to insert before which row
+    for row, parts in zip(last[met].tolist(), free, strict=True):
+        ends = {tuple(xy[row - 1]): None, tuple(xy[row]): None}
+        for part in () if shapely.is_empty(parts) else shapely.get_parts(parts):
+            a, b = (tuple(end) for end in shapely.get_coordinates(part)[[0, -1]])
+            ends |= {near: far for near, far in ((a, b), (b, a)) if near in ends}
+        before, after = ends[tuple(xy[row - 1])], ends[tuple(xy[row])]
+        if before is not None:
+            made.append((row, way_ix[row], position[row - 1] + 1, *before, False))
+        if after is not None:
+            made.append((row, way_ix[row], position[row] - 1, *after, True))
+        else:  # a node inside the barrier: nothing leads to it
+            rows[-1][row] = True
+    if not made:
+        return tuple(rows)
+    where, way, at, east, north, cut = (np.array(column) for column in zip(*made, strict=True))
+    new: tuple[NDArray[Any], ...] = (way, at, _FIRST_CUT + np.arange(len(made)), east, north, cut)
+    return tuple(np.insert(own, where, more.astype(own.dtype)) for own, more in zip(rows, new, strict=True))
 
 
 def _cut_up(shape: Any) -> list[Any]:

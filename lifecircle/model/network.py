@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
 from lifecircle.model import ways as rules
+from lifecircle.model.barriers import parted
 from lifecircle.profiles import Profile
 from lifecircle.region import Region, geodesic_length
 
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 STREET, LEAVING, ARRIVING, OUT, IN = range(5)
 """Roles of edges: public ways, the two copies of private ones, and the links between these and the public network."""
 
-_TOUCH_DEG = 1e-9
 _FIRST_COPY = 1 << 52
 """Node ids from here on are no OSM nodes; the largest are still whole in a float64."""
 
@@ -171,7 +171,7 @@ class Network:
         ref = way_nodes["node_id"].to_numpy()[rows]
         lon, lat = way_nodes["lon"].to_numpy()[rows], way_nodes["lat"].to_numpy()[rows]
         aloft = np.array([rules.is_aloft(t) for t in tags], dtype=bool)
-        way_ix, position, ref, lon, lat, cut = _parted(way_ix, position, ref, lon, lat, region, ~aloft)
+        way_ix, position, ref, lon, lat, cut = parted(way_ix, position, ref, lon, lat, region, ~aloft)
         path = np.array([t.get("highway") in rules.PATHS for t in tags], dtype=bool)
         # At a crossing or a stop line those who walk along the road pass freely.
         on_paths = [node for node, said in decide.items() if rules.decides_on_paths(said)]
@@ -521,48 +521,6 @@ def _edge_slices(
     # A node written twice in a row makes an edge of no length from itself to itself: nobody can stand on it.
     real = ~((ref[first] == ref[last]) & (last == first + 1))
     return first[real].astype(np.int64), last[real].astype(np.int64)
-
-
-def _parted(
-    way_ix: NDArray[np.int32], position: NDArray[np.int32], ref: NDArray[np.int64], lon: NDArray[np.float64],
-    lat: NDArray[np.float64], region: Region, grounded: NDArray[np.bool_],
-) -> tuple[NDArray[Any], ...]:  # fmt: skip
-    """Part the ways that meet hard barriers on the ground: each stretch gets an end before the barrier and one beyond.
-
-    Returns the rows, with those ends among them, and which of them have nothing before them, (n_rows,) bool.
-    """
-    rows: list[NDArray[Any]] = [way_ix, position, ref, lon, lat, np.zeros(len(way_ix), dtype=bool)]
-    if not region.hard_barriers or len(way_ix) < 2:  # noqa: PLR2004
-        return tuple(rows)
-    last = np.flatnonzero((way_ix[1:] == way_ix[:-1]) & (position[1:] == position[:-1] + 1) & grounded[way_ix[1:]]) + 1
-    xy = np.column_stack([lon, lat])
-    stretch = shapely.linestrings(np.stack([xy[last - 1], xy[last]], axis=1))
-    barrier = shapely.union_all(region.hard_barriers)
-    shapely.prepare(barrier)
-    met = np.flatnonzero(shapely.intersects(stretch, barrier))
-    if not len(met):
-        return tuple(rows)
-    free = shapely.difference(stretch[met], barrier)
-    lost = shapely.length(stretch[met]) - shapely.length(free) > _TOUCH_DEG  # to touch a corner is not to cross
-    met, free = met[lost], free[lost]
-    made: list[tuple[Any, ...]] = []  # what to insert before which row
-    for row, parts in zip(last[met].tolist(), free, strict=True):
-        ends = {tuple(xy[row - 1]): None, tuple(xy[row]): None}
-        for part in () if shapely.is_empty(parts) else shapely.get_parts(parts):
-            a, b = (tuple(end) for end in shapely.get_coordinates(part)[[0, -1]])
-            ends |= {near: far for near, far in ((a, b), (b, a)) if near in ends}
-        before, after = ends[tuple(xy[row - 1])], ends[tuple(xy[row])]
-        if before is not None:
-            made.append((row, way_ix[row], position[row - 1] + 1, *before, False))
-        if after is not None:
-            made.append((row, way_ix[row], position[row] - 1, *after, True))
-        else:  # a node inside the barrier: nothing leads to it
-            rows[-1][row] = True
-    if not made:
-        return tuple(rows)
-    where, way, at, east, north, cut = (np.array(column) for column in zip(*made, strict=True))
-    new: tuple[NDArray[Any], ...] = (way, at, (_FIRST_COPY >> 1) + np.arange(len(made)), east, north, cut)
-    return tuple(np.insert(own, where, more.astype(own.dtype)) for own, more in zip(rows, new, strict=True))
 
 
 def place_key(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:

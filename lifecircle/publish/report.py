@@ -15,20 +15,12 @@ from rasterio.io import MemoryFile
 
 from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
-from lifecircle.assess.gaps import CAUSES, Gap, Gaps
+from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
 from lifecircle.publish import maps, quality, scorecard
 
-CAUSES_ZH = {
-    "near_miss": "最近设施超出标准不足 20%",
-    "gate": "只有穿过不开放的私有道路或门禁才能在标准内到达",
-    "doubtful": "数据存疑：此处道路与路网其余部分不连通，或位于数据边缘",
-    "severed": "直线距离内有设施，但步行无法在标准内到达",
-    "none_near": "直线距离内也没有设施",
-}
-_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard_barrier": "硬质边界"}
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
 )
@@ -280,7 +272,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         gaps=[
             maps.Gap(
                 service=gap.service, people=gap.people, area_m2=float(gap.area_m2), worst=gap.worst,
-                cause=_cause(gap)[0], cause_zh=_cause(gap)[1], zone=zone_name[gap.zone],
+                cause=scorecard.cause_text(gap)[0], cause_zh=scorecard.cause_text(gap)[1], zone=zone_name[gap.zone],
                 rings=rings,
             )
             for gap, rings in zip(clusters, outlines, strict=True)
@@ -290,20 +282,6 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         headline=[line.english for line in lines],
         headline_zh=[line.chinese for line in lines],
     )  # fmt: skip
-
-
-def _cause(gap: Gap) -> tuple[str, str]:
-    """Cause of a gap in words, English and Chinese, with what severs it and how long the way round is."""
-    english, chinese = CAUSES[gap.cause], CAUSES_ZH[gap.cause]
-    if gap.barrier:
-        kind, _, name = gap.barrier.partition(" ")
-        what = kind if kind == "water" else f"a {kind.replace('_', ' ')}"
-        english += f" Between lies {what}{f' ({name})' if name else ''}."
-        chinese += f"；其间隔着{_BARRIERS_ZH[kind]}{f'（{name}）' if name else ''}"
-    if gap.cause in {"severed", "gate"} and gap.detour is not None:
-        english += f" The walk is {gap.detour:g} times the distance as the crow flies."
-        chinese += f"；步行距离为直线距离的 {gap.detour:g} 倍"
-    return english, chinese
 
 
 def _rank(kind: NDArray[np.object_]) -> NDArray[np.uint8]:
@@ -469,7 +447,7 @@ def _gap_table(coverage: Coverage, gaps: Gaps) -> str:
             f"<tr><td>{escape(coverage.standard.services[gap.service].title)}</td><td class=n>{people_text(gap.people)}</td>"
             f"<td class=n>{gap.area_m2 / 1e6:.2f}</td><td class=n>{escape(cost_text(gap.worst, unit, cutoff))}</td>"
             f"<td>{escape(names[gap.zone])}<br><small>{lon:.4f}, {lat:.4f}</small></td>"
-            f"<td>{escape(_cause(gap)[0])}<br><span lang=zh>{escape(_cause(gap)[1])}</span></td></tr>"
+            f"<td>{escape(scorecard.cause_text(gap)[0])}<br><span lang=zh>{escape(scorecard.cause_text(gap)[1])}</span></td></tr>"
         )
     head = "<tr><th>Service</th><th class=n>People</th><th class=n>km²</th><th class=n>Longest walk</th><th>Where</th><th>Cause</th></tr>"
     return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"

@@ -1,4 +1,4 @@
-"""The standard clause by clause, and the scorecard by zone: as HTML, as rows for a terminal, as JSON and as a table."""
+"""Verdicts in words: the standard clause by clause, the scorecard by zone, and the causes of gaps."""
 
 from html import escape
 from typing import Any
@@ -7,8 +7,17 @@ import pandas as pd
 
 from lifecircle.assess.clauses import VERDICTS, Clause, Clauses, composite_met
 from lifecircle.assess.coverage import Figure
+from lifecircle.assess.gaps import CAUSES, Gap
 from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
 
+_CAUSES_ZH = {
+    "near_miss": "最近设施超出标准不足 20%",
+    "gate": "只有穿过不开放的私有道路或门禁才能在标准内到达",
+    "doubtful": "数据存疑：此处道路与路网其余部分不连通，或位于数据边缘",
+    "severed": "直线距离内有设施，但步行无法在标准内到达",
+    "none_near": "直线距离内也没有设施",
+}
+_BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard_barrier": "硬质边界"}
 _MARKS = {
     "required": ("required", "应配建"),
     "as_needed": ("as needed", "按需"),
@@ -168,3 +177,17 @@ def _html_row(row: Clause) -> str:
         f"<td>{escape(row.wording[0])}<br><span lang=zh>{escape(row.wording[1])}</span></td>"
         f"<td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
     )
+
+
+def cause_text(gap: Gap) -> tuple[str, str]:
+    """Cause of a gap in words, English and Chinese, with what severs it and how long the way round is."""
+    english, chinese = CAUSES[gap.cause], _CAUSES_ZH[gap.cause]
+    if gap.barrier:
+        kind, _, name = gap.barrier.partition(" ")
+        what = kind if kind == "water" else f"a {kind.replace('_', ' ')}"
+        english += f" Between lies {what}{f' ({name})' if name else ''}."
+        chinese += f"；其间隔着{_BARRIERS_ZH[kind]}{f'（{name}）' if name else ''}"
+    if gap.cause in {"severed", "gate"} and gap.detour is not None:
+        english += f" The walk is {gap.detour:g} times the distance as the crow flies."
+        chinese += f"；步行距离为直线距离的 {gap.detour:g} 倍"
+    return english, chinese
