@@ -198,10 +198,17 @@ class Coverage:
 
     def figures(self) -> list[Figure]:
         """Every coverage figure: the region, each zone and overlay, each service and all together."""
-        verdicts = dict(zip(self.keys, self.point_met, strict=True))
-        unknown, every = (self.point_met < 0).any(axis=0), (self.point_met == MET).all(axis=0)
-        verdicts[ALL] = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
-        return self.figures_of(verdicts)
+        return list(self._figures)
+
+    @cached_property
+    def _figures(self) -> list[Figure]:
+        return self.figures_of(self._verdicts(self.point_met))
+
+    def _verdicts(self, point_met: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+        """Verdicts by service key, and those of all services together."""
+        unknown, every = (point_met < 0).any(axis=0), (point_met == MET).all(axis=0)
+        together = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
+        return dict(zip(self.keys, point_met, strict=True)) | {ALL: together}
 
     def figures_of(self, verdicts: dict[str, NDArray[np.int8]], *, regions_only: bool = False) -> list[Figure]:
         """Figures of any verdicts, one after another, in the region and each zone and overlay.
@@ -243,7 +250,7 @@ class Coverage:
         return {policy: self._region_figures(met) for policy, met in self.point_met_under.items()}
 
     def _region_figures(self, point_met: NDArray[np.int8]) -> list[Figure]:
-        return [figure for figure in replace(self, point_met=point_met).figures() if figure.kind == "region"]
+        return self.figures_of(self._verdicts(point_met), regions_only=True)
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
         """People of the access points chosen; cells, or their area, of which the main one is."""

@@ -71,14 +71,18 @@ class Squares:
         outline = shapes[chosen]
         free = _valid(region.project(outline))
         standing = [ix for ix, tags in enumerate(all_tags) if kinds[ix] != "n" and _stands_in_the_way(tags)]
-        things = [_valid(region.project(shapes[standing])), *_walls(lines, region)]
-        things.append(region.project(np.array(region.hard_barriers, dtype=object)))
-        tree = shapely.STRtree(np.concatenate(things))
+        walls = _walls(lines)
+        things = np.concatenate([shapes[standing], walls, np.array(region.hard_barriers, dtype=object)])
+        number = np.arange(len(things)) - len(standing)
+        is_wall = (number >= 0) & (number < len(walls))
+        tree = shapely.STRtree(things)
         tags = tuple(_tags_of(all_tags[ix]) for ix in chosen)
         for ix in range(len(chosen)):
-            near = tree.query(free[ix], predicate="intersects")
+            near = tree.query(shapely.box(*outline[ix].bounds))
             if len(near) and not rules.is_aloft(tags[ix]):
-                free[ix] = shapely.difference(free[ix], shapely.union_all(tree.geometries[near]))
+                there = _valid(region.project(things[near]))
+                there = shapely.buffer(there, np.where(is_wall[near], _WALL_M, 0.0))
+                free[ix] = shapely.difference(free[ix], shapely.union_all(there))
         ids = features["osm_id"].tolist()
         key = tuple(f"{kinds[ix]}{ids[ix]}" for ix in chosen)
         rim = tuple(kinds[ix] == "w" and "highway" in all_tags[ix] for ix in chosen)
@@ -295,17 +299,16 @@ def _neighbours(points: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64).reshape(-1, 2)
 
 
-def _walls(lines: pd.DataFrame | None, region: Region) -> list[NDArray[np.object_]]:
-    if lines is None:
-        return []
-    pairs = zip(lines["tags"], lines["geometry"], strict=True)
-    found = [shape for tags, shape in pairs if tags.get("barrier") in _WALLS]
-    return [np.asarray(shapely.buffer(region.project(np.array(found, dtype=object)), _WALL_M), dtype=object)]
+def _walls(lines: pd.DataFrame | None) -> NDArray[np.object_]:
+    pairs = () if lines is None else zip(lines["tags"], lines["geometry"], strict=True)
+    return np.array([shape for tags, shape in pairs if tags.get("barrier") in _WALLS], dtype=object)
 
 
 def _valid(shapes: NDArray[np.object_]) -> NDArray[np.object_]:
-    mended = shapely.make_valid(shapes, method="structure", keep_collapsed=False)
-    return np.where(shapely.is_valid(shapes), shapes, mended).astype(object)
+    broken = ~shapely.is_valid(shapes)
+    mended = shapes.copy()
+    mended[broken] = shapely.make_valid(shapes[broken], method="structure", keep_collapsed=False)
+    return mended
 
 
 def _is_square(tags: dict[str, str], *, relation: bool) -> bool:

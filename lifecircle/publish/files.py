@@ -410,13 +410,14 @@ def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] 
 
 
 def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
-    """People and cells by the number of needs unmet; null is not judged."""
-    cells, met_n = coverage.cells, coverage.met_n
+    """People, by their access points, and cells by the number of needs unmet; null is not judged."""
+    starts, met = coverage.cells.starts, coverage.point_met
+    unmet = np.where((met == UNKNOWN).any(axis=0), -1, (met == 0).sum(axis=0))
     rows = []
     for number in [*range(len(coverage.keys) + 1), None]:
-        chosen = met_n < 0 if number is None else met_n == len(coverage.keys) - number
-        people = None if cells.people is None else tidy_numbers(int(cells.people[chosen].sum()) / PEOPLE)
-        rows.append({"unmet": number, "cells": int(chosen.sum()), "people": people})
+        chosen = unmet == (-1 if number is None else number)
+        people = None if starts.people is None else tidy_numbers(int(starts.people[chosen].sum()) / PEOPLE)
+        rows.append({"unmet": number, "cells": int(chosen[starts.first].sum()), "people": people})
     return rows
 
 

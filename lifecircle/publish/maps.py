@@ -85,6 +85,16 @@ class ServiceLayer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Points:
+    """Access points: a cell is drawn as its main one is, its people are counted by all of them."""
+
+    cell: NDArray[np.int64]  # (k,) the cell of each
+    population: NDArray[np.float64]  # (k,) people; NaN is unknown
+    values: NDArray[np.float32]  # (n_services, k)
+    met: NDArray[np.int8]  # (n_services, k)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Streets:
     """Street lines: line ``i`` is ``xy[offsets[i]:offsets[i + 1]]``."""
 
@@ -143,6 +153,7 @@ class Scene:
     cutoff_m: float = 2000.0
     cells: CellGrid
     services: Sequence[ServiceLayer]
+    points: Points | None = None  # None: every cell is one
     streets: Streets | None = None
     water: Shapes = field(default_factory=Shapes)
     zones: Shapes = field(default_factory=Shapes)
@@ -463,53 +474,66 @@ def _service_limits(service: ServiceLayer, scene: Scene) -> list[float]:
 def _layers(scene: Scene) -> Iterator[dict[str, Any]]:
     """Yield the switchable layers: class limits, colours, and the people of every class."""
     cells, n = scene.cells, len(scene.services)
-    ok = np.isin(cells.status, (OK, EDGE))
-    met = np.array([service.met for service in scene.services], dtype=np.int8).reshape(n, len(ok))
+    shown = np.isin(cells.status, (OK, EDGE))
+    every = np.arange(len(shown))
+    points = scene.points or Points(
+        cell=every,
+        population=cells.population,
+        values=np.array([service.values for service in scene.services], dtype=np.float32).reshape(n, len(shown)),
+        met=np.array([service.met for service in scene.services], dtype=np.int8).reshape(n, len(shown)),
+    )
+    main = np.flatnonzero(np.diff(points.cell, prepend=-1))  # of each cell the first
+    ok, met, people = shown[points.cell], points.met, points.population
     unmet = (met == 0).sum(axis=0)
     # A cell with something unknown is never called "all met"; what is known to be missing still counts.
     judged = ok & ((unmet > 0) | (n > 0) & (met >= 0).all(axis=0))
     if scene.kind == "gaps":
-        yield _layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, cells)
+        yield _layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, main, people)
         for i in range(n):
-            yield _layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), cells)
+            yield _layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), main, people)
         return
     limits = [limit for limit in _UNMET_LIMITS if limit < n]
-    yield _layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, cells)
+    yield _layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, main, people)
     for i, service in enumerate(scene.services):
         bounds = _service_limits(service, scene)
         standard = bounds.index(service.threshold)
         colours = _ramp(_MET, standard + 1) + _ramp(_UNMET, len(bounds) - standard)
-        values = np.where(np.isfinite(service.values), service.values, np.inf)
-        yield _layer("service", i, bounds, colours, values, ok & (service.met >= 0), cells) | {"standard": standard}
+        values = np.where(np.isfinite(points.values[i]), points.values[i], np.inf)
+        layer = _layer("service", i, bounds, colours, values, ok & (met[i] >= 0), main, people)
+        yield layer | {"standard": standard}
     known = np.isfinite(cells.population)
     if known.any():
         breaks = _breaks(cells.population[known], 5)
         colours = _ramp(_PEOPLE, len(breaks) + 1)
-        yield _layer("people", -1, breaks, colours, np.nan_to_num(cells.population), known, cells)
+        yield _layer("people", -1, breaks, colours, np.nan_to_num(cells.population), known, every, cells.population)
 
 
-def _layer(
+def _layer(  # noqa: PLR0913, PLR0917
     kind: str,
     service: int,
     limits: Sequence[float],
     colours: Sequence[str],
     values: NDArray[Any],
     judged: NDArray[np.bool_],
-    cells: CellGrid,
+    main: NDArray[np.int64],
+    population: NDArray[np.float64],
 ) -> dict[str, Any]:
-    """Return one layer; class ``i`` holds the values up to ``limits[i]``, the last class all beyond."""
+    """Return one layer; class ``i`` holds the values up to ``limits[i]``, the last class all beyond.
+
+    Cells are counted by their main point, people by all points.
+    """
     n = len(limits) + 1
     position = np.where(judged, np.searchsorted(np.asarray(limits, dtype=np.float64), values, side="left"), n)
     # Counted in 1/1024 person, so that the sum does not depend on the order of the cells.
-    people = np.rint(np.nan_to_num(cells.population) * 1024.0)
+    people = np.rint(np.nan_to_num(population) * 1024.0)
     sums = np.bincount(position, weights=people, minlength=n + 1) / 1024.0
     return {
         "kind": kind,
         "service": service,
         "limits": list(limits),
         "colours": list(colours),
-        "cells": np.bincount(position, minlength=n + 1).tolist(),
-        "people": sums.tolist() if np.isfinite(cells.population).any() else None,
+        "cells": np.bincount(position[main], minlength=n + 1).tolist(),
+        "people": sums.tolist() if np.isfinite(population).any() else None,
     }
 
 

@@ -240,6 +240,13 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         )
         for ix, (key, service) in enumerate(coverage.standard.services.items())
     ]
+    starts, ticks = cells.starts, coverage.point_ticks
+    points = maps.Points(
+        cell=starts.cell.astype(np.int64),
+        population=np.full(len(starts), np.nan) if starts.people is None else starts.people / PEOPLE,
+        values=np.where(np.isfinite(ticks), ticks / TICKS, np.nan).astype(np.float32),
+        met=coverage.point_met,
+    )
     lanes = coverage.lanes.values()
     said = method(coverage, about)
     lines = headline(coverage)[:1]  # the others are in the report: on a map they would bury the controls
@@ -256,6 +263,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         data_date=about.data_date or "unknown",
         cutoff_s=max((lane.cutoff / TICKS for lane in lanes if lane.unit == "s"), default=1800.0),
         cutoff_m=max((lane.cutoff / TICKS for lane in lanes if lane.unit == "m"), default=2000.0),
+        points=points,
         cells=maps.CellGrid(
             quads=lonlat,
             population=np.full(n, np.nan) if cells.people is None else cells.people / PEOPLE,

@@ -9,9 +9,17 @@ import shapely
 from drawn import boundary, lonlat, raster
 from world import World
 
+from lifecircle.publish import maps, report
 from lifecircle.study import isochrone_of
 
 METRES = 0.3
+
+
+def maps_layers(result):
+    """Layers of the coverage map, as its legend has them."""
+    scene = report._scene("coverage", result.coverage, result.gaps, result.about, [])
+    return list(maps._layers(scene))
+
 
 LADDER = """
     h       i       j       k
@@ -367,6 +375,9 @@ def test_a_cell_the_canal_runs_through_starts_from_both_banks(tmp_path):
     assert found["school", "people"] == (2.0, 6.0)
     assert found["school", "cells"] == (0, 1)
     assert sum(gap.people for gap in result.gaps.clusters) == 6.0
+    # what the summary and the map's legend count by needs unmet is the same people
+    assert {row["unmet"]: row["people"] for row in result.summary["unmet"]} == {0: 2, 1: 6, None: 0}
+    assert [layer["people"][:2] for layer in maps_layers(result) if layer["kind"] == "unmet"] == [[2.0, 6.0]]
     access = pd.read_parquet(result.write(tmp_path / "out") / "access.parquet").query("join_n == 0")
     assert access[["point_n", "people", "school_met"]].to_numpy().tolist() == [[0, 6.0, False], [1, 2.0, True]]
 
