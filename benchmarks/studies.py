@@ -78,7 +78,8 @@ def walkers_of(name: str) -> joined.Walkers:
 def _at_cutoff(walkers: joined.Walkers, runs: int, *, with_peers: bool) -> tuple[dict[str, object], float]:
     """Race at one cutoff; figures, and the wall seconds of R+N+C on two threads."""
     n, minutes = walkers.n_origins, walkers.lane.cutoff // TICKS // 60
-    walks = {t: Walk(**vars(walkers), threads=t) for t in (1, 2)}
+    # The peers know no copies: all count every node and street of the graph they are given.
+    walks = {t: Walk(**vars(walkers), threads=t, once=False) for t in (1, 2)}
     ways, said = [], []
     for threads, walk in walks.items():
         plural = f"{threads} thread{'s'[: threads - 1]}"
