@@ -258,3 +258,24 @@ def test_the_private_gate_of_a_school_lets_nobody_in_who_is_not_let_in(tmp_path,
     world.mark("g", barrier="gate", access="private")
     world.live("h")
     assert (world.walks(tmp_path, gates=policy)["h"] is not None) is (policy == "residents")
+
+
+def test_a_home_outside_a_bend_is_no_resident_of_the_compound_across_the_street(tmp_path):
+    """Whose nearest point is the very mouth of a private lane lives beside it, not behind it, from however far."""
+    world = World("""
+              h
+        B-----G
+              |
+              |
+              A
+    """)
+    world.street("BGA")
+    x, y = world.place["G"]
+    world.way((x, y), (x - 30, y - 30), highway="service", access="private")
+    world.place["h"] = (x + 10, y + 10)
+    world.live("h")
+    world.place["s"] = (x, y - 60)
+    world.stand("s", amenity="school")
+    network = world.run(tmp_path).coverage.network
+    joins = world.run(tmp_path).coverage.cells.joins
+    assert not network.private[joins.edge].any()

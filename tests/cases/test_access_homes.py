@@ -486,3 +486,10 @@ def test_homes_round_the_bend_of_a_river_start_from_their_own_bank(tmp_path):
         min(np.hypot(x - east, y - north) * 111_000 for east, north in places) for x, y in zip(lon, lat, strict=True)
     ]
     assert max(near) < 1
+
+
+def test_no_home_starts_across_a_hard_border(tmp_path):
+    """GHSCI#610: the street beyond the fence is nearer, the one on this side is the home's."""
+    fence = boundary(tmp_path / "fence.geojson", ("fence", "zone", -50, -81, 450, -79))
+    got = banks(waterway="ditch", tunnel="culvert").run(tmp_path, hard_barrier=str(fence))
+    assert got.coverage.cells.joins.leg_m.tolist() == pytest.approx([60], abs=METRES)
