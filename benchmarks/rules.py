@@ -19,13 +19,14 @@ import run
 import shapely
 import studies
 
-import lifecircle.study
+import lifecircle.prepared
 from lifecircle.model import barriers, cells, facilities, gates, sidewalks, starts, ways
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.squares import Squares
 from lifecircle.profiles import Profile
 from lifecircle.standards import Standard
-from lifecircle.study import Result, Study
+from lifecircle.result import Result
+from lifecircle.study import Study
 
 Change = Callable[[Study], Any]
 
@@ -136,7 +137,7 @@ RULES: dict[str, Change] = {
     "no wait at signals and lifts": walkers(delays=[]),
     "stairs as quick as the flat": walkers(steps_factor=None),
     "no slopes": walkers(slope="none"),
-    "bridges and tunnels as high as the ground": instead(lifecircle.study, "smoothed", lambda _, height: height),
+    "bridges and tunnels as high as the ground": instead(lifecircle.prepared, "smoothed", lambda _, height: height),
     "bridges and tunnels meet the ground": together(
         instead(ways, "is_aloft", lambda _: False), instead(barriers, "is_aloft", lambda _: False)
     ),

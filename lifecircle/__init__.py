@@ -24,7 +24,7 @@ _HOME = {
     "Profile": "lifecircle.profiles",
     "Reach": "lifecircle.reach.products",
     "Region": "lifecircle.region",
-    "Result": "lifecircle.study",
+    "Result": "lifecircle.result",
     "Standard": "lifecircle.standards",
     "Study": "lifecircle.study",
     "isochrone_of": "lifecircle.study",

@@ -16,7 +16,8 @@ import typer
 from lifecircle.errors import LifecircleError
 
 if TYPE_CHECKING:
-    from lifecircle.study import Progress, Result, Study
+    from lifecircle.result import Progress, Result
+    from lifecircle.study import Study
 
 app = typer.Typer(
     add_completion=False,
@@ -257,7 +258,8 @@ def isochrone(  # noqa: PLR0917
     Without a study, a region or --osm the embedded model lingang-model is walked on.
     """
     from lifecircle.errors import SourceError, StandardError
-    from lifecircle.study import OSM_CREDIT, isochrone_of
+    from lifecircle.prepared import OSM_CREDIT
+    from lifecircle.study import isochrone_of
 
     lon, lat = _numbers(place, 2, "LON,LAT such as 121.925,30.910")
     if metres and (minutes or profile):
@@ -344,6 +346,7 @@ def standards_show(
     name: Annotated[str, typer.Argument(help="A standard by name, or a .toml file.")], as_json: Json = False
 ) -> None:
     """Print every rule of a standard with its source."""
+    from lifecircle.assess.clauses import near_text
     from lifecircle.standards import Standard
 
     standard = Standard.load(name)
@@ -358,8 +361,14 @@ def standards_show(
         unit = Profile.load(s.profile).unit
         tier = f"{s.tier} min" if s.tier.isdigit() else s.tier
         mark = s.mark.value.replace("_", " ") if s.mark else ""
-        for number, one in enumerate([s.threshold, *s.alternatives]):
-            limit = f"within {one.value:g} {unit} ({s.profile})" if number == 0 else f"or {one.value:g} {unit}"
+        others = [
+            *((f"in zones of class {name}: ", one) for name, one in s.by_zone_class.items()),
+            *((f"walked by {name}: ", one) for name, one in s.by_profile.items()),
+            *(("or ", one) for one in s.alternatives),
+        ]
+        for number, (when, one) in enumerate([("", s.threshold), *others]):
+            limit = f"within {one.value:g} {unit} ({s.profile})" if number == 0 else f"{when}{one.value:g} {unit}"
+            limit += " walking or cycling" if one.mode == "walk_or_cycle" else ""
             said = (tier, mark, limit) if number == 0 else (limit,)
             rule = ", ".join(text for text in (*said, one.strength.replace("none", "")) if text)
             source = f"{one.clause}: {one.source}" if one.clause else one.source
@@ -369,12 +378,18 @@ def standards_show(
         (key, "at least", f"{c.at_least} of {', '.join(c.of)}", *c.told) for key, c in standard.composites.items()
     ]
     further += [
-        (key, "together", f"{t.service} within {t.within_m:g} m of {t.near}", *t.told)
+        (key, "together", f"{t.service} within {t.within_m:g} m of {near_text(t)}", *t.told)
         for key, t in standard.together.items()
     ]
     further += [
         (key, "norm", f"{n.least:g} {n.unit} per 1,000 {n.per_1000}", *n.told) for key, n in standard.norms.items()
     ]
+    further += [
+        (
+            key, "promise", p.title + (f", {p.zone}" if p.zone else "") + (f", by {p.year}" if p.year else ""), *p.told
+        )
+        for key, p in standard.promises.items()
+    ]  # fmt: skip
     if further:
         typer.echo("")
         _table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
@@ -537,6 +552,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: b
 
 def _print_result(result: "Result", folder: Path) -> None:
     from lifecircle.assess.wording import people_text, share_text
+    from lifecircle.publish.promises import terminal_rows as promise_rows
     from lifecircle.publish.report import headline
     from lifecircle.publish.scorecard import terminal_rows
 
@@ -564,6 +580,9 @@ def _print_result(result: "Result", folder: Path) -> None:
         typer.echo(f"\n{coverage.standard.title} clause by clause:")
         head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
         _table(head, terminal_rows(result.clauses), as_json=False)
+    if result.promises.promises:
+        typer.echo(f"\nWhat the plan promises ({coverage.standard.source}):")
+        _table(("clause", "promise", "where", "by", "found", "verdict"), promise_rows(result.promises), as_json=False)
     _print_doubts(result.summary["data"])
     if not result.summary["population_spans_region"]:
         typer.echo("The population raster does not span the region: who lives beyond it is not counted.")

@@ -36,12 +36,18 @@ class Zone:
     key : str
         Stable ASCII-or-not identifier, unique among zones and overlays.
     geometry : shapely polygon, lon/lat WGS84
+    zone_class : str
+        Class of the zone, where a standard's thresholds differ by it: ``main_city``, ``new_city``, ``new_town``.
+    renewal : bool
+        Whether it is a renewal area, for which some norms ask less.
     """
 
     key: str
     name: str
     name_zh: str
     geometry: BaseGeometry
+    zone_class: str = ""
+    renewal: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +137,7 @@ class Region:
         """Read a boundary file: GeoJSON in WGS84.
 
         Every polygon feature is a zone of the partition unless its property ``role`` is ``overlay``. Properties
-        ``id``, ``name`` and ``name_zh`` are used where they are there.
+        ``id``, ``name``, ``name_zh``, ``zone_class`` and ``renewal`` are used where they are there.
 
         Raises
         ------
@@ -153,7 +159,10 @@ class Region:
             key = _text(said.get("id"), said.get("name"), f"zone-{number}")
             label = _text(said.get("name"), key)
             label_zh = _text(said.get("name_zh"), said.get("name:zh"), label)
-            zone = Zone(key, label, label_zh, geometry)
+            zone = Zone(
+                key, label, label_zh, geometry, zone_class=str(said.get("zone_class") or ""),
+                renewal=said.get("renewal") in {True, "yes", "true"},
+            )  # fmt: skip
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:
             raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
@@ -182,6 +191,11 @@ class Region:
             )
         _check_degrees(found, path)
         return replace(self, hard_barriers=tuple(found))
+
+    def classed(self, zone_class: str) -> "Region":
+        """Copy the region with a class for the zones that name none."""
+        zones = tuple(zone if zone.zone_class else replace(zone, zone_class=zone_class) for zone in self.zones)
+        return replace(self, zones=zones)
 
     @cached_property
     def to_metres(self) -> pyproj.Transformer:

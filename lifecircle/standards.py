@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -26,8 +26,9 @@ class TagRule(BaseModel):
     """One way OpenStreetMap says that a thing gives a service.
 
     All of ``match`` must hold (a key with one of its values), none of ``unless``, and ``name``, a regular expression,
-    must be found in one of the thing's names. With ``min_area_m2`` it must be an outline of at least that area: what is
-    mapped as a point tells no size. With ``not_within`` it must not lie in an outline that has one of those tags.
+    must be found in one of the thing's names. With ``min_area_m2`` it must be an outline of at least that area, with
+    ``max_area_m2`` of less than that: what is mapped as a point tells no size. With ``not_within`` it must not lie in
+    an outline that has one of those tags.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +36,7 @@ class TagRule(BaseModel):
     unless: dict[str, list[str]] = {}
     name: str | None = None
     min_area_m2: float | None = Field(None, gt=0)
+    max_area_m2: float | None = Field(None, gt=0)
     not_within: dict[str, list[str]] = {}
 
     @field_validator("name")
@@ -63,6 +65,7 @@ class TagRule(BaseModel):
             and all(has_tag(tags, key, values) for key, values in self.match.items())
             and not any(has_tag(tags, key, values) for key, values in self.unless.items())
             and (self.min_area_m2 is None or area_m2 >= self.min_area_m2)
+            and (self.max_area_m2 is None or 0 < area_m2 < self.max_area_m2)
             and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
             and not (self.not_within and lies_in(self.not_within))
         )
@@ -89,9 +92,13 @@ class Rule(BaseModel):
 
 
 class Threshold(Rule):
-    """How far is near enough: ``value`` in seconds, or in metres for the distance rule."""
+    """How far is near enough: ``value`` in seconds, or in metres for the distance rule.
+
+    ``mode`` is how the text means people to travel; a run measures the walk, and says so where the text allows more.
+    """
 
     value: float = Field(gt=0, le=100_000)
+    mode: Literal["walk", "walk_or_cycle"] = "walk"
 
 
 class Mark(Rule):
@@ -117,15 +124,46 @@ class Size(Rule):
         return self
 
 
+class Supply(BaseModel):
+    """Where a facility's supply stands: in the first of ``tags`` that holds a number, or in the size of its outline.
+
+    ``land_m2`` is the outline's area, ``floor_m2`` that of a building times its levels. What neither tells is unknown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    tags: list[str] = []
+    outline: Literal["land_m2", "floor_m2"] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "Supply":
+        if not self.tags and self.outline is None:
+            raise ValueError("a supply names the tags that hold it, or what the outline tells")
+        return self
+
+
 class Norm(Rule):
-    """How much there should be for 1,000 of those it serves: a number of the plan, not of one facility."""
+    """How much there should be for 1,000 of those it serves: a number of the plan, not of one facility.
+
+    Attributes
+    ----------
+    least : float
+        For 1,000 people of ``per_1000``: residents, or a demand layer of the study (seniors, children, households).
+    service : str or None
+        Whose facilities supply it; without one, or without ``supply``, the norm is stated and not computed.
+    applies_to : {"any", "new", "existing"}
+    renewal_share : float or None
+        Share of ``least`` that is enough in zones marked as renewal areas.
+    """
 
     title: str
     title_zh: str
     least: float = Field(gt=0)
     unit: str = Field(min_length=1)
-    per_1000: Literal["residents", "seniors", "children"] = "residents"
+    per_1000: str = Field("residents", pattern=r"^[a-z][a-z0-9_]*$")
     service: str | None = None
+    supply: Supply | None = None
+    applies_to: Literal["any", "new", "existing"] = "any"
+    renewal_share: float | None = Field(None, gt=0, le=1)
 
 
 class Composite(Rule):
@@ -151,13 +189,70 @@ class Composite(Rule):
 
 
 class Together(Rule):
-    """Facilities of one service that should stand with, or near, one of another."""
+    """Facilities of one service that should stand with, or near, one of each of some others.
+
+    ``at_least`` of ``near`` are enough; 0 is all of them.
+    """
 
     title: str
     title_zh: str
     service: str
-    near: str
+    near: list[str] = Field(min_length=1)
     within_m: float = Field(gt=0)
+    at_least: int = Field(0, ge=0)
+
+    @field_validator("near", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "Together":
+        if self.at_least > len(self.near):
+            raise ValueError("'at_least' asks for more neighbours than 'near' names")
+        return self
+
+
+class Promise(Rule):
+    """What a plan promises, for a place and by a year.
+
+    Attributes
+    ----------
+    asks : str
+        ``coverage``: the share ``target`` of people reach each of ``of`` (every service where none is named);
+        ``composite``, ``norm``, ``together``: that the rule of this standard named in ``of`` holds; ``count``: that
+        there are ``least`` facilities of a service (or as much supply of a norm), in each zone or in all;
+        ``barrier_free``: the share of streets and entrances open to a wheelchair; ``jobs_housing``: jobs beside
+        residents and housing near work; ``nothing``: what cannot be computed from open data, with ``needs``, what it
+        would take.
+    zone : str or None
+        Key of a zone or overlay of the region; None is the region.
+    year : int or None
+    area_km2 : float or None
+        How much land the promise is about, to be held against what was examined.
+    """
+
+    title: str
+    title_zh: str
+    asks: Literal["coverage", "composite", "norm", "together", "count", "barrier_free", "jobs_housing", "nothing"]
+    of: list[str] = []
+    least: float | None = Field(None, gt=0)
+    each_zone: bool = False
+    target: float = Field(1.0, gt=0, le=1)
+    zone: str | None = None
+    year: int | None = Field(None, ge=1900, le=2200)
+    area_km2: float | None = Field(None, gt=0)
+    needs: str = ""
+
+    @model_validator(mode="after")
+    def _says_what(self) -> "Promise":
+        if self.asks in {"composite", "norm", "together", "count"} and len(self.of) != 1:
+            raise ValueError(f"a promise that asks for a {self.asks} names one in 'of'")
+        if (self.asks == "count") != (self.least is not None):
+            raise ValueError("'least' says how many a promise asks for that counts, and no other")
+        if (self.asks == "nothing") != bool(self.needs):
+            raise ValueError("'needs' says which data a promise lacks that asks for nothing computable, and no other")
+        return self
 
 
 class Usual(BaseModel):
@@ -176,6 +271,10 @@ class Service(BaseModel):
     ----------
     threshold : Threshold
         What the run judges by.
+    by_zone_class : dict of Threshold
+        What holds instead in zones of a class (main city, new city, new town), in the same unit.
+    by_profile : dict of Threshold
+        What holds instead where a run names this walker for every time rule.
     alternatives : list of Threshold
         What other texts say of the same need, in the same unit: the planner may choose one, and the table of clauses
         shows what each would give.
@@ -194,6 +293,8 @@ class Service(BaseModel):
     threshold: Threshold
     tags: list[TagRule] = Field(min_length=1)
     usual: Usual | None = None
+    by_zone_class: dict[str, Threshold] = {}
+    by_profile: dict[str, Threshold] = {}
     alternatives: list[Threshold] = []
     tier: str = ""
     mark: Mark | None = None
@@ -201,9 +302,18 @@ class Service(BaseModel):
     may_lack: bool = False
     note: str = ""
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """Every threshold a run may hold it to, ascending: the plain one and those of zone classes."""
+        return tuple(sorted({self.threshold.value, *(one.value for one in self.by_zone_class.values())}))
+
+    def value_in(self, zone_class: str) -> float:
+        """Threshold in a zone of a class, s or m."""
+        return self.by_zone_class.get(zone_class, self.threshold).value
+
 
 class Standard(BaseModel):
-    """A named list of services, in the order they are shown."""
+    """A named list of services, in the order they are shown; ``years`` are those a plan is held against."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     schema_version: Literal[1] = Field(alias="schema")
@@ -217,6 +327,8 @@ class Standard(BaseModel):
     composites: dict[str, Composite] = {}
     together: dict[str, Together] = {}
     norms: dict[str, Norm] = {}
+    promises: dict[str, Promise] = {}
+    years: list[int] = []
 
     @field_validator("services")
     @classmethod
@@ -232,12 +344,21 @@ class Standard(BaseModel):
     def _names_are_services(self) -> "Standard":
         named = [
             *((f"composites.{key}", name) for key, c in self.composites.items() for name in c.of),
-            *((f"together.{key}", name) for key, t in self.together.items() for name in (t.service, t.near)),
+            *((f"together.{key}", name) for key, t in self.together.items() for name in (t.service, *t.near)),
             *((f"norms.{key}", n.service) for key, n in self.norms.items() if n.service is not None),
+            *((f"promises.{key}", name) for key, p in self.promises.items() if p.asks == "coverage" for name in p.of),
         ]
         for where, name in named:
             if name not in self.services:
                 raise ValueError(f"{where} names {name!r}, which is no service; {did_you_mean(name, self.services)}")
+        kinds: dict[str, dict[str, Any]] = {
+            "composite": self.composites, "norm": self.norms, "together": self.together,
+            "count": {**self.services, **self.norms},
+        }  # fmt: skip
+        for key, promise in self.promises.items():
+            if promise.asks in kinds and promise.of[0] not in kinds[promise.asks]:
+                rule, known = promise.of[0], kinds[promise.asks]
+                raise ValueError(f"promises.{key} names {rule!r}, no {promise.asks}; {did_you_mean(rule, known)}")
         return self
 
     @classmethod
@@ -263,12 +384,17 @@ class Standard(BaseModel):
             if key not in self.services:
                 raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
         kept = {key: service for key, service in self.services.items() if key in keys}
+        composites = {key: c for key, c in self.composites.items() if kept.keys() >= set(c.of)}
+        together = {key: t for key, t in self.together.items() if {t.service, *t.near} <= kept.keys()}
+        norms = {key: n for key, n in self.norms.items() if n.service is None or n.service in kept}
+        left = {*kept, *composites, *together, *norms}
         return self.model_copy(
             update={
                 "services": kept,
-                "composites": {key: c for key, c in self.composites.items() if kept.keys() >= set(c.of)},
-                "together": {key: t for key, t in self.together.items() if {t.service, t.near} <= kept.keys()},
-                "norms": {key: n for key, n in self.norms.items() if n.service is None or n.service in kept},
+                "composites": composites,
+                "together": together,
+                "norms": norms,
+                "promises": {key: p for key, p in self.promises.items() if left >= set(p.of)},
             }
         )
 
@@ -289,7 +415,7 @@ class Standard(BaseModel):
             if key not in services:
                 raise StandardError(f"unknown service {key!r} in {self.name}: {did_you_mean(key, self.services)}")
             service = services[key]
-            said = [service.threshold, *service.alternatives]
+            said = [service.threshold, *service.by_zone_class.values(), *service.alternatives]
             chosen = next((one for one in said if one.value == value), None)
             if chosen is None:
                 raise StandardError(
@@ -297,8 +423,34 @@ class Standard(BaseModel):
                     f"{', '.join(f'{one.value:g} ({one.source})' for one in said)}"
                 )
             others = [one for one in said if one is not chosen]
-            services[key] = service.model_copy(update={"threshold": chosen, "alternatives": others})
+            update = {"threshold": chosen, "alternatives": others, "by_zone_class": {}}
+            services[key] = service.model_copy(update=update)
         return self.model_copy(update={"services": services})
+
+    def for_built(self, built: str) -> "Standard":
+        """Drop the norms and sizes that are for the other kind of areas: ``built`` is ``new`` or ``existing``."""
+        services = {
+            key: service.model_copy(
+                update={"sizes": [size for size in service.sizes if size.applies_to in {"any", built}]}
+            )
+            for key, service in self.services.items()
+        }
+        norms = {key: norm for key, norm in self.norms.items() if norm.applies_to in {"any", built}}
+        promises = {key: p for key, p in self.promises.items() if p.asks != "norm" or p.of[0] in norms}
+        return self.model_copy(update={"services": services, "norms": norms, "promises": promises})
+
+    def in_classes(self, classes: set[str]) -> "Standard":
+        """Drop the thresholds of zone classes that do not occur: nothing is searched for as far as they ask."""
+        services = {}
+        for key, service in self.services.items():
+            kept = {name: one for name, one in service.by_zone_class.items() if name in classes}
+            services[key] = service.model_copy(update={"by_zone_class": kept})
+        return self.model_copy(update={"services": services})
+
+    @property
+    def zone_classes(self) -> set[str]:
+        """Classes of zones some threshold is for."""
+        return {name for service in self.services.values() for name in service.by_zone_class}
 
     def walked_by(self, profile: str | Path) -> "Standard":
         """Give every time rule another profile; metre rules stay as they are.
@@ -314,12 +466,16 @@ class Standard(BaseModel):
                 f"the profile {walker.name!r} measures metres, and the thresholds of time rules are seconds; "
                 "name a walker (lifecircle profiles), or write a standard with metre rules"
             )
-        changed = {
-            key: service
-            if Profile.load(service.profile).unit == "m"
-            else service.model_copy(update={"profile": walker.name})
-            for key, service in self.services.items()
-        }
+        changed = {}
+        for key, service in self.services.items():
+            if Profile.load(service.profile).unit == "m":
+                changed[key] = service
+                continue
+            update: dict[str, object] = {"profile": walker.name}
+            own = service.by_profile.get(walker.name)
+            if own is not None:
+                update |= {"threshold": own, "alternatives": [service.threshold, *service.alternatives]}
+            changed[key] = service.model_copy(update=update)
         return self.model_copy(update={"services": changed})
 
     def serves(self, tags: dict[str, str], area_m2: float = 0.0, lies_in: LiesIn = _nowhere) -> list[str]:
@@ -337,8 +493,12 @@ class Standard(BaseModel):
 
     @property
     def asks_area(self) -> bool:
-        """Whether any rule asks for a least area."""
-        return any(rule.min_area_m2 is not None for service in self.services.values() for rule in service.tags)
+        """Whether any rule asks for an area."""
+        return any(
+            rule.min_area_m2 is not None or rule.max_area_m2 is not None
+            for service in self.services.values()
+            for rule in service.tags
+        )
 
     def _repr_html_(self) -> str:
         rows = [

@@ -7,8 +7,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from lifecircle.assess.capacity import Capacity
 from lifecircle.assess.coverage import MET, NOT_MET, UNKNOWN, Coverage, Figure
-from lifecircle.assess.wording import limit_text, share_text
+from lifecircle.assess.wording import share_text, threshold_text
 from lifecircle.profiles import TICKS
 from lifecircle.standards import Composite, Norm, Service, Together
 
@@ -48,10 +49,12 @@ class Clause:
     people, land : (met, total)
         Residents, and residential land in m² (the denominator of GB/T 51346-2019, A.0.3), that have it; None where
         nobody knows.
+    straight : (met, total), (met, total)
+        People and residential land within the radius as the crow flies; None where the rule is no radius.
     verdict : str
         A key of `VERDICTS`.
     counted : (met, total)
-        Facilities, of what should stand together.
+        Facilities, of what should stand together; supply and people, of a norm.
     """
 
     key: str
@@ -70,6 +73,7 @@ class Clause:
     land: tuple[float | None, float | None]
     verdict: str
     counted: tuple[float | None, float | None] = (None, None)
+    straight: tuple[tuple[float | None, float | None], ...] | None = None
     alternatives: tuple[Alternative, ...] = ()
     note: str = ""
 
@@ -87,15 +91,22 @@ class Clauses:
     rows: tuple[Clause, ...]
 
     @classmethod
-    def of(cls, coverage: Coverage) -> "Clauses":
-        """Judge a region by every rule of its standard."""
+    def of(cls, coverage: Coverage, capacities: dict[str, Capacity] | None = None) -> "Clauses":
+        """Judge a region by every rule of its standard.
+
+        Parameters
+        ----------
+        capacities : dict of Capacity, optional
+            Norms that were computed, by key.
+        """
+        capacities = capacities or {}
         standard = coverage.standard
         rows = [_service(coverage, key, service) for key, service in (standard.services | coverage.absent).items()]
         order = {key: ix for ix, key in enumerate(coverage.order)}
         rows.sort(key=lambda row: order.get(row.key, len(order)))
         rows += [_composite(coverage, key, rule) for key, rule in standard.composites.items()]
         rows += [_together(coverage, key, rule) for key, rule in standard.together.items()]
-        rows += [_norm(coverage, key, rule) for key, rule in standard.norms.items()]
+        rows += [_norm(coverage, key, rule, capacities.get(key)) for key, rule in standard.norms.items()]
         return cls(coverage, tuple(rows))
 
     def count(self) -> dict[str, int]:
@@ -112,15 +123,21 @@ class Clauses:
         return f"<table>{head}{rows}</table>"
 
 
-def composite_met(coverage: Coverage, rule: Composite) -> NDArray[np.int8]:
+def composite_met(coverage: Coverage, rule: Composite, point_met: NDArray[np.int8] | None = None) -> NDArray[np.int8]:
     """Verdicts of a composite, (n_points,) int8: 1 met, 0 not met, -1 unknown.
 
     A function that the data holds nowhere is unknown: it decides only where enough others are, or are not, in reach.
+
+    Parameters
+    ----------
+    point_met : (n_services, n_points) int8, optional
+        Verdicts of the services; default: those of the run.
     """
+    verdicts = coverage.point_met if point_met is None else point_met
 
     def within(names: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         known = [coverage.keys.index(name) for name in names if name in coverage.keys]
-        rows = coverage.point_met[known]
+        rows = verdicts[known]
         return (rows == MET).sum(axis=0), (rows == UNKNOWN).sum(axis=0) + len(names) - len(known)
 
     sure, maybe = within(rule.of)
@@ -156,6 +173,7 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
     people: tuple[float | None, float | None] = (None, None)
     land, cells = people, people
     alternatives: list[Alternative] = []
+    straight = None
     if key in coverage.absent:
         verdict = "missing" if mark is not None and mark.value == "required" else "none"
     else:
@@ -166,6 +184,8 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
         # Where the text of a tier names no distance, that of the tier is ours: it can be no more than advice.
         strength = "宜" if service.tier and threshold.strength == "none" else threshold.strength
         verdict = "unknown" if unknown else _verdict(*counted, strength)
+        if coverage.point_met_straight is not None and unit == "m":
+            straight = _shares(coverage, coverage.point_met_straight[ix])[:2]
         for other in service.alternatives:
             near = coverage.point_ticks[ix] <= other.value * TICKS
             met = np.where(coverage.point_met[ix] == UNKNOWN, UNKNOWN, near).astype(np.int8)
@@ -174,9 +194,9 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
             alternatives.append(Alternative(other.value, other.source, other.status, *told))
     return Clause(
         key, "service", service.title, service.title_zh, service.tier, "" if mark is None else mark.value,
-        f"within {limit_text(threshold.value, unit)} ({service.profile})", threshold.clause, threshold.source,
+        f"within {threshold_text(service, unit)} ({service.profile})", threshold.clause, threshold.source,
         threshold.status, threshold.strength, coverage.facilities.count().get(key, 0), people, land, verdict,
-        alternatives=tuple(alternatives), note=service.note,
+        alternatives=tuple(alternatives), straight=straight, note=service.note,
     )  # fmt: skip
 
 
@@ -186,40 +206,82 @@ def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
     if rule.and_at_least:
         asked += f"; {rule.and_at_least} of them of {', '.join(rule.among)}"
     counted = people if people[1] is not None else cells
+    straight = None
+    if coverage.point_met_straight is not None and all(
+        coverage.unit_of(name) == "m" for name in rule.of if name in coverage.keys
+    ):
+        straight = _shares(coverage, composite_met(coverage, rule, coverage.point_met_straight))[:2]
     return Clause(
         key, "composite", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status,
-        rule.strength, None, people, land, _verdict(*counted, rule.strength), note=rule.note,
+        rule.strength, None, people, land, _verdict(*counted, rule.strength), straight=straight,
+        note=rule.note,
     )  # fmt: skip
 
 
-def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
-    """Judge how many facilities of a service stand within a distance of one of another, outline to outline."""
-    facilities, nobody = coverage.facilities, (None, None)
+def standing_together(coverage: Coverage, rule: Together) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Facilities of a service inside the boundary, and which stand near enough of the others, outline to outline.
 
-    def of(name: str) -> NDArray[np.object_]:
+    Returns
+    -------
+    mine : (n,) int64, positions of facilities
+    near : (n,) bool
+    """
+    facilities = coverage.facilities
+
+    def of(name: str) -> NDArray[np.int64]:
         if name not in coverage.keys:
-            return np.array([], dtype=object)
-        ix = coverage.keys.index(name)
-        chosen = np.array([ix in served for served in facilities.services], dtype=bool) & ~facilities.outside
-        return facilities.shape[chosen]
+            return np.array([], dtype=np.int64)
+        return np.flatnonzero(facilities.serving(coverage.keys.index(name)) & ~facilities.outside)
 
-    mine, others = of(rule.service), of(rule.near)
-    near = np.unique(shapely.STRtree(others).query(mine, predicate="dwithin", distance=rule.within_m)[0])
-    met, total = float(len(near)), float(len(mine))
-    asked = f"{rule.service} within {rule.within_m:g} m of {rule.near}"
-    found = f"{len(near)} of {len(mine)} do" if len(mine) else "none in the data"
+    mine = of(rule.service)
+    number = np.zeros(len(mine), dtype=np.int64)
+    for name in rule.near:
+        tree = shapely.STRtree(facilities.shape[of(name)])
+        found = tree.query(facilities.shape[mine], predicate="dwithin", distance=rule.within_m)[0]
+        number[np.unique(found)] += 1
+    return mine, number >= (rule.at_least or len(rule.near))
+
+
+def near_text(rule: Together) -> str:
+    """Write what should be near."""
+    names = ", ".join(rule.near)
+    return f"{rule.at_least} of {names}" if rule.at_least else names
+
+
+def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
+    """Judge how many facilities of a service stand within a distance of one of another."""
+    nobody = (None, None)
+    mine, near = standing_together(coverage, rule)
+    met, total = float(near.sum()), float(len(mine))
+    asked = f"{rule.service} within {rule.within_m:g} m of {near_text(rule)}"
+    found = f"{int(near.sum())} of {len(mine)} do" if len(mine) else "none in the data"
     return Clause(
         key, "together", rule.title, rule.title_zh, "", "", f"{asked}: {found}", rule.clause, rule.source, rule.status,
         rule.strength, len(mine), nobody, nobody, _verdict(met, total, rule.strength), (met, total), note=rule.note,
     )  # fmt: skip
 
 
-def _norm(coverage: Coverage, key: str, rule: Norm) -> Clause:
-    """State a norm for 1,000 people. What a facility supplies is in no OpenStreetMap tag: unknown, never a number."""
+def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> Clause:
+    """Hold supply against a norm for 1,000 people; what no map tells is unknown, never a number."""
     n = None if rule.service is None else coverage.facilities.count().get(rule.service, 0)
     asked = f"at least {rule.least:g} {rule.unit} for 1,000 {rule.per_1000}"
-    asked += "; the data states no supply" + ("" if n is None else f" of {n} facilities")
+    asked += "" if rule.applies_to == "any" else f", in {rule.applies_to} areas"
+    people: tuple[float | None, float | None] = (None, None)
+    land, counted, verdict = people, people, "unknown"
+    if found is None:
+        asked += "; the data states no supply" + ("" if n is None else f" of {n} facilities")
+    else:
+        here = found.region
+        n = here.facilities
+        asked += f"; {here.supply:,.0f} {rule.unit} of {here.facilities - here.unknown} facilities"
+        asked += f", {here.unknown} more of unknown supply" if here.unknown else ""
+        asked += "" if here.per_1000 is None else f": {here.per_1000:.2f}" + (" or more" if here.unknown else "")
+        counted = (here.supply, here.people)
+        verdict = "met" if here.verdict == "met" else _verdict(0, 1, rule.strength)
+        verdict = "unknown" if here.verdict == "unknown" else verdict
+        if found.level is not None:
+            people, land, _ = _shares(coverage, found.point_met)
     return Clause(
         key, "norm", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status, rule.strength, n,
-        (None, None), (None, None), "unknown", note=rule.note,
+        people, land, verdict, counted, note=rule.note,
     )  # fmt: skip

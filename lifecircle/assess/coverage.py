@@ -1,5 +1,6 @@
 """Met or not, for every cell and service, and the figures of every zone with numerator and denominator."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -82,6 +83,8 @@ class Coverage:
         Year the facilities were chosen for.
     point_met_inside : (n_services, n_points) int8 or None
         Verdicts where only facilities inside the boundary count; None where all lie inside it.
+    point_met_straight : (n_services, n_points) int8 or None
+        Verdicts of metre rules as the crow flies, unknown for time rules; None where no rule is in metres.
     point_met_under : dict of (n_services, n_points) int8
         Verdicts under every policy for private ways; empty where no way is private.
     absent : dict of Service
@@ -102,6 +105,7 @@ class Coverage:
     point_met: NDArray[np.int8]
     year: int | None = None
     point_met_inside: NDArray[np.int8] | None = None
+    point_met_straight: NDArray[np.int8] | None = None
     point_met_under: dict[Gates, NDArray[np.int8]] = field(default_factory=dict)
     absent: dict[str, Service] = field(default_factory=dict)
     order: tuple[str, ...] = ()
@@ -129,12 +133,15 @@ class Coverage:
         nearest, count = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
         for reach in reaches.values():
             rows = list(reach.services)
-            ticks[rows], nearest[rows], count[rows] = reach.ticks, reach.nearest, reach.count[:, 0]
-        limit = np.array([service.threshold.value * TICKS for service in standard.services.values()])
-        met = (ticks <= limit[:, None]).astype(np.int8)
+            ticks[rows], nearest[rows] = reach.ticks, reach.nearest
+            for row, found in zip(rows, reach.count, strict=True):
+                service = list(standard.services.values())[row]
+                count[row] = np.take_along_axis(found, threshold_of(service, cells)[None, :], axis=0)[0]
+        limit = limits(standard, cells)
+        met = (ticks <= limit * TICKS).astype(np.int8)
         met[:, ~cells.judged] = UNKNOWN
         status = cells.status.copy()
-        status[at_edge(cells, ticks, standard, profiles)] = STATUS.index("edge")
+        status[at_edge(cells, ticks, limit, standard, profiles)] = STATUS.index("edge")
         cells = replace(cells, status=status)
         return cls(standard, network, cells, facilities, lanes, profiles, ticks, nearest, count, met, year)
 
@@ -159,6 +166,11 @@ class Coverage:
     def met(self) -> NDArray[np.int8]:
         """Verdicts, (n_services, n_cells) int8."""
         return self.point_met[:, self.cells.starts.first]
+
+    @cached_property
+    def point_limit(self) -> NDArray[np.float64]:
+        """What each walk is held to, (n_services, n_points) float64, in the unit of the service's rule."""
+        return limits(self.standard, self.cells)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -202,10 +214,10 @@ class Coverage:
 
     @cached_property
     def _figures(self) -> list[Figure]:
-        return self.figures_of(self._verdicts(self.point_met))
+        return self.figures_of(self.verdicts(self.point_met))
 
-    def _verdicts(self, point_met: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
-        """Verdicts by service key, and those of all services together."""
+    def verdicts(self, point_met: NDArray[np.int8]) -> dict[str, NDArray[np.int8]]:
+        """Name verdicts, (n_services, n_points) int8, by service key, and add those of all services together."""
         unknown, every = (point_met < 0).any(axis=0), (point_met == MET).all(axis=0)
         together = np.where(unknown, UNKNOWN, every.astype(np.int8)).astype(np.int8)
         return dict(zip(self.keys, point_met, strict=True)) | {ALL: together}
@@ -250,7 +262,7 @@ class Coverage:
         return {policy: self._region_figures(met) for policy, met in self.point_met_under.items()}
 
     def _region_figures(self, point_met: NDArray[np.int8]) -> list[Figure]:
-        return self.figures_of(self._verdicts(point_met), regions_only=True)
+        return self.figures_of(self.verdicts(point_met), regions_only=True)
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
         """People of the access points chosen; cells, or their area, of which the main one is."""
@@ -346,6 +358,32 @@ class Coverage:
         )
         what = "people" if people else "cells"
         return f"<p>Coverage, share of {what}</p><table><tr><th>service</th><th>met</th></tr>{rows}</table>"
+
+
+def threshold_of(service: Service, cells: Cells) -> NDArray[np.int64]:
+    """Say which of ``service.thresholds`` each access point is held to, by the class of its zone; (n_points,) int64."""
+    of_zone = [service.thresholds.index(service.value_in(zone.zone_class)) for zone in cells.region.zones]
+    return np.array(of_zone, dtype=np.int64)[cells.zone[cells.starts.cell]]
+
+
+def limits(standard: Standard, cells: Cells) -> NDArray[np.float64]:
+    """Give what each walk is held to, (n_services, n_points) float64, s or m."""
+    rows = [np.array(service.thresholds)[threshold_of(service, cells)] for service in standard.services.values()]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(cells.starts))
+
+
+def searched(standard: Standard, chosen: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Thresholds to count facilities within, ticks: as many for each service, by its position in the standard.
+
+    Those of a service come in the order of ``Service.thresholds``; where another has more, the last stands again.
+    """
+    services = list(standard.services.values())
+    values = {ix: services[ix].thresholds for ix in chosen}
+    most = max(map(len, values.values()), default=1)
+    return {
+        ix: tuple(int(np.floor(value * TICKS)) for value in (*said, *[said[-1]] * (most - len(said))))
+        for ix, said in values.items()
+    }
 
 
 def nullable(values: NDArray[np.int16] | NDArray[np.int32], unknown: NDArray[np.bool_]) -> object:

@@ -23,8 +23,9 @@ _TOUCH_M = 1.0  # what is left of a circle within this of the box's side reaches
 
 
 def at_edge(
-    cells: Cells, ticks: NDArray[np.float64], standard: Standard, profiles: dict[str, Profile]
-) -> NDArray[np.bool_]:
+    cells: Cells, ticks: NDArray[np.float64], limit: NDArray[np.float64], standard: Standard,
+    profiles: dict[str, Profile],
+) -> NDArray[np.bool_]:  # fmt: skip
     """Judged cells of which an answer could be another if there were data beyond the box of the streets, (n,) bool.
 
     A need that is not met could be met by a facility within the threshold, and one that is met could have a nearer
@@ -36,10 +37,12 @@ def at_edge(
     ----------
     ticks : (n_services, n_points) float64
         Ticks from each access point to the nearest facility of each service; inf where none was found.
+    limit : (n_services, n_points) float64
+        What each walk is held to, s or m.
     """
     far_m = np.zeros(len(cells.starts))
     for ix, service in enumerate(standard.services.values()):
-        walk = np.minimum(ticks[ix] / TICKS, service.threshold.value)
+        walk = np.minimum(ticks[ix] / TICKS, limit[ix])
         far_m = np.maximum(far_m, walk * profiles[service.profile].top_speed)
     far_m = np.maximum.reduceat(far_m, cells.starts.first)
     edge = (cells.to_edge_m <= far_m) & np.isin(cells.status, JUDGED)
@@ -72,7 +75,7 @@ def met_inside(coverage: "Coverage", *, threads: int | None = None) -> NDArray[n
     Only a cell whose nearest facility lies outside is walked from again, and no farther than the thresholds: any other
     verdict stays as it is.
     """
-    facilities, cells, standard = coverage.facilities, coverage.cells, coverage.standard
+    facilities, cells = coverage.facilities, coverage.cells
     outside = facilities.outside
     if not outside.any():
         return None
@@ -82,7 +85,7 @@ def met_inside(coverage: "Coverage", *, threads: int | None = None) -> NDArray[n
     inside = facilities.only(~outside)
     if len(inside) == 0:
         return met
-    limits = [int(np.floor(service.threshold.value * TICKS)) for service in standard.services.values()]
+    limit = np.floor(coverage.point_limit * TICKS).astype(np.int64)
     for name, lane in coverage.lanes.items():
         rows = [ix for ix, key in enumerate(coverage.keys) if coverage.cost_of(key) == name and doubtful[ix].any()]
         if not rows:
@@ -92,14 +95,14 @@ def met_inside(coverage: "Coverage", *, threads: int | None = None) -> NDArray[n
             lane,
             homes=_legs_of(lane.homes, cells.joins, again),
             doors=_legs_of(lane.doors, facilities.joins, ~outside),
-            cutoff=max(limits[ix] for ix in rows),
+            cutoff=int(limit[rows][:, again].max()),
         )
         reach = search(
             coverage.network, walked, joins_of(cells.joins, again), inside, n_cells=int(again.sum()),
-            thresholds={ix: (limits[ix],) for ix in rows}, threads=threads,
+            thresholds=dict.fromkeys(rows, (0,)), threads=threads,
         )  # fmt: skip
         for row, ix in enumerate(reach.services):
-            there = reach.ticks[row] <= limits[ix]
+            there = reach.ticks[row] <= limit[ix, again]
             met[ix, again] = np.where(doubtful[ix, again], there, met[ix, again])
     return met
 

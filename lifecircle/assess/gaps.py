@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from lifecircle.assess.capacity import Capacity
 from lifecircle.assess.coverage import MET, NOT_MET, Coverage
 from lifecircle.model.barriers import Barriers
 from lifecircle.model.cells import PEOPLE, STATUS
@@ -29,8 +30,9 @@ CAUSES = {
     "doubtful": "The data may be at fault: the way from here is cut off from the rest, or the data ends nearby.",
     "severed": "A facility lies within the threshold as the crow flies, but no walk that short leads to it.",
     "none_near": "No facility lies within the threshold even as the crow flies.",
+    "over_capacity": "A facility is within the threshold, but offers too little for all who can reach it.",
 }
-"""Causes, each cell has the first that holds."""
+"""Causes; each cell has the first that holds. In the last the distance is kept, the norm is not."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +80,34 @@ class Gaps:
     clusters: tuple[Gap, ...]
 
     @classmethod
-    def find(cls, coverage: Coverage, barriers: Barriers | None = None) -> "Gaps":
+    def find(
+        cls, coverage: Coverage, barriers: Barriers | None = None, capacities: dict[str, Capacity] | None = None
+    ) -> "Gaps":
         """Cluster the cells that lack a service for one cause: pixels that touch, at a corner too, are one gap.
 
         A cell lacks it where any of its access points does; the people of a gap are those of these points.
+
+        Parameters
+        ----------
+        barriers : Barriers, optional
+            What may sever a place from a facility.
+        capacities : dict of Capacity, optional
+            Norms; where one is known not to be kept though a facility is in reach, that is a gap too.
         """
         found: list[Gap] = []
         polygons = coverage.cells.polygons()
         places = np.asarray(shapely.points(coverage.cells.starts.xy), dtype=object)
+        short: dict[int, NDArray[np.bool_]] = {}
+        for norm in (capacities or {}).values():
+            ix = coverage.keys.index(norm.rule.service or "")
+            less = (norm.point_met == NOT_MET) & (coverage.point_met[ix] == MET)
+            short[ix] = short.get(ix, np.zeros(len(less), dtype=bool)) | less
         for ix in range(len(coverage.keys)):
             unmet = np.flatnonzero(coverage.point_met[ix] == NOT_MET)
             if len(unmet):
                 cause, nearest, crow_m = _causes(coverage, ix, unmet, places[unmet])
                 made = []
-                for name in CAUSES:
+                for name in CAUSES:  # none of these is over capacity
                     mine = np.flatnonzero(cause == name)
                     if len(mine):
                         shape = coverage.facilities.shape[nearest[mine]]
@@ -102,10 +118,23 @@ class Gaps:
                         made += _gaps(coverage, ix, unmet[mine], name, between, crow_m[mine], polygons)
                 made.sort(key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
                 found += made
+            over = np.flatnonzero(short.get(ix, np.zeros(0, dtype=bool)))
+            if len(over):
+                shapes = coverage.facilities.shape[coverage.point_nearest[ix, over]]
+                far_m = np.asarray(shapely.distance(places[over], shapes))
+                nothing = np.full(len(over), "", dtype=object)
+                full = _gaps(coverage, ix, over, "over_capacity", nothing, far_m, polygons)
+                found += sorted(full, key=lambda gap: (-(gap.people or 0), -gap.area_m2, gap.cells))
         return cls(coverage, tuple(found))
 
     def __len__(self) -> int:
         return len(self.clusters)
+
+    def of(self, service: str, *, over_capacity: bool = False) -> list[Gap]:
+        """Gaps of a service: where it is not in reach, or where it is and offers too little."""
+        return [
+            gap for gap in self.clusters if gap.service == service and (gap.cause == "over_capacity") == over_capacity
+        ]
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":
         """One row per gap, as ``gaps.parquet`` has it, in the metre CRS."""
@@ -157,7 +186,7 @@ def _causes(
     """Cause of each unmet access point, the facility nearest as the crow flies, and how far it is."""
     key = coverage.keys[service]
     rule = coverage.standard.services[key]
-    limit = rule.threshold.value
+    limit = coverage.point_limit[service, unmet]
     profile, lane = coverage.profiles[rule.profile], coverage.lanes[rule.profile]
     uv, vu = lane.ticks_uv, lane.ticks_vu
     level = bool(((uv == vu) | (uv < 0) | (vu < 0)).all())

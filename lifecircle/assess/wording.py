@@ -1,5 +1,7 @@
 """Numbers as people read them: a share is never rounded up to all nor down to none."""
 
+from lifecircle.standards import Service
+
 UNKNOWN_TEXT = "unknown"
 
 
@@ -49,6 +51,23 @@ def limit_text(value: float, unit: str) -> str:
     ('15 min', '7.5 min', '500 m')
     """
     return f"{value / 60:g} min" if unit == "s" else f"{value:g} m"
+
+
+def threshold_text(service: Service, unit: str) -> str:
+    """Write what a service is held to, with the zone classes that are held to something else.
+
+    Examples
+    --------
+    ``1000 m``; ``1000 m (new_city 1500 m)``
+    """
+    others = [
+        f"{name} {limit_text(one.value, unit)}{_MODES[one.mode]}" for name, one in sorted(service.by_zone_class.items())
+    ]
+    plain = limit_text(service.threshold.value, unit) + _MODES[service.threshold.mode]
+    return plain + (f" ({', '.join(others)})" if others else "")
+
+
+_MODES = {"walk": "", "walk_or_cycle": " walking or cycling"}
 
 
 def cost_text(value: float | None, unit: str, cutoff: float) -> str:

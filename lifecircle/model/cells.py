@@ -143,6 +143,43 @@ class Cells:
         )  # fmt: skip
 
     @classmethod
+    def from_points(
+        cls, lon: NDArray[np.float64], lat: NDArray[np.float64], people: NDArray[np.float64],
+        features: pd.DataFrame, snapper: Snapper, extent: tuple[float, ...],
+    ) -> "Cells":  # fmt: skip
+        """Lay a square of a metre on every spot inside the boundary; people on one spot are added up.
+
+        Parameters
+        ----------
+        lon, lat : (n,) float64, degrees
+        people : (n,) float64, > 0
+
+        Raises
+        ------
+        DataError
+            No spot is inside the boundary.
+        """
+        import affine
+
+        region = snapper.network.region
+        inside = np.asarray(shapely.intersects_xy(region.boundary, lon, lat))
+        exact = np.floor(people[inside] * PEOPLE + 0.5).astype(np.int64)
+        if not exact.sum():
+            raise DataError(f"none of the {len(lon)} places with people lies inside the boundary")
+        x, y = (np.floor(v).astype(np.int64) for v in region.to_metres.transform(lon[inside], lat[inside]))
+        west, north = int(x.min()), int(y.max()) + 1
+        spot, of = np.unique(np.stack([north - 1 - y, x - west]), axis=1, return_inverse=True)
+        summed = np.zeros(spot.shape[1], dtype=np.int64)
+        np.add.at(summed, of.ravel(), exact)
+        row, column = spot[:, summed > 0]
+        transform = affine.Affine(1.0, 0.0, west, 0.0, -1.0, north)
+        rounding = float(exact.sum() / PEOPLE - people[inside].sum())
+        return _build(
+            row, column, summed[summed > 0], rounding, transform, region.crs,
+            (int(row.max()) + 1, int(column.max()) + 1), (0, 0), features, snapper, extent,
+        )  # fmt: skip
+
+    @classmethod
     def from_fabric(cls, features: pd.DataFrame, snapper: Snapper, extent: tuple[float, ...]) -> "Cells":
         """Lay squares of 100 m over residential land and homes; how many people live there stays unknown.
 

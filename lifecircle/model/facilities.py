@@ -17,10 +17,12 @@ from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.ways import is_shut
 from lifecircle.region import Region, geodesic_area
-from lifecircle.standards import Standard, has_tag
+from lifecircle.standards import Standard, Supply, has_tag
 
 if TYPE_CHECKING:
     import geopandas as gpd
+
+    from lifecircle.model.cells import Cells
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ ADJOINING_M = 30.0
 _NO_WAY_IN = frozenset({"no", "emergency", "exit", "fire_exit"})
 _GATES = frozenset({"gate", "entrance", "lift_gate"})
 _EXITS = frozenset({"subway_entrance", "train_station_entrance"})
+_CAPACITY = ("capacity", "capacity:persons", "beds", "capacity:beds")
 _LIFECYCLE = ("proposed:", "planned:", "construction:")
 
 
@@ -49,6 +52,10 @@ class Facilities:
     name : (n,) object
         Name, or an empty text.
     capacity : (n,) float64, NaN where unknown
+    tags : (n,) dict
+        Tags of the object that stands for the place, and of those merged into it what it does not say itself.
+    roofed : (n,) bool
+        Whether the shape is the outline of a building.
     opens, closes : (n,) float64, years; NaN is always
     shape : (n,) shapely point or polygon, metre CRS
     merged : (n,) object
@@ -69,6 +76,8 @@ class Facilities:
     services: tuple[tuple[int, ...], ...]
     name: NDArray[np.object_]
     capacity: NDArray[np.float64]
+    tags: NDArray[np.object_]
+    roofed: NDArray[np.bool_]
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     shape: NDArray[np.object_]
@@ -138,6 +147,8 @@ class Facilities:
             services=tuple(rows["services"]),
             name=rows["name"].to_numpy(dtype=object),
             capacity=rows["capacity"].to_numpy(dtype=np.float64),
+            tags=rows["tags"].to_numpy(dtype=object),
+            roofed=rows["roofed"].to_numpy(dtype=bool),
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
@@ -148,6 +159,24 @@ class Facilities:
             join_tags=said,
             region=region,
         )
+
+    @classmethod
+    def of_homes(cls, cells: "Cells", snapper: Snapper) -> "Facilities":
+        """Take every access point with residents for a place to walk to, as those who look for housing do."""
+        starts = cells.starts
+        n = len(starts)
+        joins, _ = snapper.doors(cells.joins)
+        lived_in = np.ones(n, dtype=bool) if starts.people is None else starts.people > 0
+        empty, nan = np.full(n, "", dtype=object), np.full(n, np.nan)
+        tags, of_joins = np.empty(n, dtype=object), np.full(len(joins), "", dtype=object)
+        tags[:] = [{}] * n
+        said = np.empty(len(joins), dtype=object)
+        said[:] = [{}] * len(joins)
+        return cls(
+            ("housing",), np.arange(n).astype(str).astype(object), tuple((0,) if home else () for home in lived_in),
+            empty, nan, tags, np.zeros(n, dtype=bool), nan, nan, np.asarray(shapely.points(starts.xy), dtype=object),
+            empty, joins, of_joins, of_joins, said, cells.region,
+        )  # fmt: skip
 
     @property
     def merged_n(self) -> NDArray[np.int32]:
@@ -173,6 +202,8 @@ class Facilities:
             services=tuple(served for served, keep in zip(self.services, chosen.tolist(), strict=True) if keep),
             name=self.name[chosen],
             capacity=self.capacity[chosen],
+            tags=self.tags[chosen],
+            roofed=self.roofed[chosen],
             opens=self.opens[chosen],
             closes=self.closes[chosen],
             shape=self.shape[chosen],
@@ -189,6 +220,26 @@ class Facilities:
         boundary = self.region.project_outline(self.region.boundary)
         shapely.prepare(boundary)
         return np.asarray(~shapely.intersects(boundary, self.shape), dtype=bool)
+
+    def supply(self, told: Supply) -> NDArray[np.float64]:
+        """How much each facility offers, (n,) float64; NaN is unknown.
+
+        A building of which the map tells no number of floors has an unknown floor area.
+        """
+        found = np.array([_number(tags, tuple(told.tags)) for tags in self.tags], dtype=np.float64)
+        if told.outline is None:
+            return found
+        area = (shapely.get_dimensions(self.shape) == 2) & np.isnan(found)  # noqa: PLR2004
+        if told.outline == "floor_m2":
+            area &= self.roofed
+        for ix in np.flatnonzero(area).tolist():
+            floors = 1.0 if told.outline == "land_m2" else _number(self.tags[ix], ("building:levels",))
+            found[ix] = geodesic_area(self.region.unproject(self.shape[ix])) * floors
+        return found
+
+    def serving(self, service: int) -> NDArray[np.bool_]:
+        """Facilities that give a service, (n,) bool."""
+        return np.array([service in given for given in self.services], dtype=bool)
 
     def count(self) -> dict[str, int]:
         """Facilities by service key."""
@@ -269,10 +320,10 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
         if served and geometry is not None and not geometry.is_empty:
             services = tuple(sorted(position[key] for key in served))
             roofed = tags.get("building", "no") != "no"
-            about = (_name(tags), _number(tags), opens, closes, roofed, tags.get("wheelchair"))
+            about = (_name(tags), _number(tags), tags, opens, closes, roofed, tags.get("wheelchair"))
             found.append((f"{kind}{osm_id}", services, *about, geometry))
-    columns = ["facility_id", "services", "name", "capacity", "opens", "closes", "roofed", "wheelchair", "geometry"]
-    return pd.DataFrame(found, columns=columns).sort_values("facility_id", ignore_index=True)
+    columns = ["facility_id", "services", "name", "capacity", "tags", "opens", "closes", "roofed", "wheelchair"]
+    return pd.DataFrame(found, columns=[*columns, "geometry"]).sort_values("facility_id", ignore_index=True)
 
 
 class _Grounds:
@@ -315,8 +366,9 @@ def _name(tags: dict[str, str]) -> str:
     return tags.get("name") or tags.get("name:zh") or tags.get("name:en") or ""
 
 
-def _number(tags: dict[str, str]) -> float:
-    for key in ("capacity", "capacity:persons", "beds", "capacity:beds"):
+def _number(tags: dict[str, str], keys: tuple[str, ...] = _CAPACITY) -> float:
+    """Take the number in the first of some tags that holds one, NaN where none does."""
+    for key in keys:
         try:
             value = float(tags.get(key, ""))
         except ValueError:
@@ -374,6 +426,7 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         # What the one that stands for them does not say, another may.
         for name in ("name", "capacity", "opens", "closes"):
             place[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), place[name])
+        place["tags"] = {key: value for ix in reversed(members) for key, value in columns["tags"][ix].items()}
         made.append(place)
     return pd.DataFrame(made), np.searchsorted(chiefs, stands)
 

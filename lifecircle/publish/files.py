@@ -21,17 +21,19 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
 from lifecircle.assess.edge import islands
-from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.findings import Findings
 from lifecircle.assess.wording import tidy_numbers
 from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.model.network import ARRIVING
 from lifecircle.profiles import TICKS
+from lifecircle.publish.indicators import indicator_rows
+from lifecircle.publish.promises import promise_rows
 from lifecircle.publish.report import About
 from lifecircle.publish.scorecard import clause_rows, scorecard_frame
+from lifecircle.publish.verdicts import write_verdicts
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -40,7 +42,10 @@ SCHEMA = 1
 NAMES = frozenset(
     {"index.html", "coverage.html", "gaps.html", "lifecircle.gpkg", "coverage.tif"}
     | {"summary.json", "manifest.json", "check.json"}
-    | {f"{name}.parquet" for name in ("cells", "access", "facilities", "entrances", "network", "gaps", "scorecard")}
+    | {
+        f"{name}.parquet"
+        for name in ("cells", "access", "facilities", "entrances", "network", "gaps", "verdicts", "scorecard")
+    }
 )
 """Every file of a results folder."""
 
@@ -158,10 +163,11 @@ def _exchange(made: Path, target: Path) -> None:
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> None:
+def write_tables(folder: Path, found: Findings, about: About) -> None:
     """Write the Parquet tables, the GeoPackage and the GeoTIFF."""
+    coverage, gaps = found.coverage, found.gaps
     frames = {
-        "cells": coverage.to_geodataframe(),
+        "cells": _with_indicators(coverage.to_geodataframe(), found),
         "facilities": coverage.facilities.to_geodataframe(),
         "entrances": entrances_frame(coverage),
         "network": network_frame(coverage),
@@ -170,7 +176,8 @@ def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, clauses: Clauses,
     for name, frame in frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd", schema_version="1.1.0")
     access_frame(coverage).to_parquet(folder / "access.parquet", index=False, compression="zstd")
-    scorecard_frame(clauses).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
+    write_verdicts(folder / "verdicts.parquet", found)
+    scorecard_frame(found).to_parquet(folder / "scorecard.parquet", index=False, compression="zstd")
     _write_gpkg(
         folder / "lifecircle.gpkg",
         frames | {"zones": coverage.cells.region.to_geodataframe().to_crs(coverage.cells.region.crs)},
@@ -182,6 +189,22 @@ def write_tables(folder: Path, coverage: Coverage, gaps: Gaps, clauses: Clauses,
 def write_json(path: Path, value: Any) -> None:
     """Write JSON as UTF-8, keys in the order given, never NaN."""
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _with_indicators(frame: "gpd.GeoDataFrame", found: Findings) -> "gpd.GeoDataFrame":
+    """Add the walk to the worst-placed service, by unit, and the evenness of the mix; null where unknown."""
+    if found.indicators is None:
+        return frame
+    first = found.coverage.cells.starts.first
+    columns: dict[str, object] = {}
+    for unit, worst in found.indicators.worst.items():
+        value = worst[first]
+        columns[f"worst_{unit}"] = np.where(np.isfinite(value), value, np.nan).astype(np.float32)
+    columns["shannon"] = found.indicators.shannon[first]
+    geometry = frame.pop("geometry")
+    made = frame.assign(**columns)
+    made["geometry"] = geometry
+    return made.set_geometry("geometry", crs=geometry.crs)
 
 
 def access_frame(coverage: Coverage) -> pd.DataFrame:
@@ -421,8 +444,9 @@ def _unmet(coverage: Coverage) -> list[dict[str, Any]]:
     return rows
 
 
-def summary(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> dict[str, Any]:
+def summary(found: Findings, about: About) -> dict[str, Any]:
     """Every headline figure with numerator and denominator, as ``summary.json`` has it."""
+    coverage, gaps, clauses = found.coverage, found.gaps, found.clauses
     facilities = coverage.facilities.count()
     services = {
         key: {
@@ -431,6 +455,7 @@ def summary(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> d
             "cost": service.profile,
             "unit": coverage.unit_of(key),
             "threshold": tidy_numbers(service.threshold.value),
+            "by_zone_class": {name: tidy_numbers(one.value) for name, one in service.by_zone_class.items()},
             "measure": "network",
             "facilities": facilities[key],
             "source": service.threshold.source,
@@ -475,12 +500,16 @@ def summary(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About) -> d
         "gates": _policies(coverage),
         "clauses": clause_rows(clauses),
         "unmet": _unmet(coverage),
+        "promises": promise_rows(found.promises),
+        **indicator_rows(found),
         "figures": figures,
         "gaps": {
             key: {
-                "clusters": sum(gap.service == key for gap in gaps.clusters),
+                "clusters": len(gaps.of(key)),
                 "people": None if coverage.cells.people is None
-                else tidy_numbers(sum(gap.people or 0 for gap in gaps.clusters if gap.service == key)),
+                else tidy_numbers(sum(gap.people or 0 for gap in gaps.of(key))),
+                "over_capacity": None if coverage.cells.people is None
+                else tidy_numbers(sum(gap.people or 0 for gap in gaps.of(key, over_capacity=True))),
             }
             for key in coverage.keys
         },

@@ -78,6 +78,7 @@ class ServiceLayer:
     title_zh: str = ""
     unit: Literal["s", "m"]
     threshold: float  # the standard, in ``unit``
+    by_zone: tuple[float, ...] = ()  # the standard in each zone, where they differ
     cost: str = ""  # name of the cost the service was searched with, such as ``adult``
     values: NDArray[np.float32]  # (n,) cost of the nearest in ``unit``; NaN is beyond the cutoff or unknown
     met: NDArray[np.int8]  # (n,) 1 met, 0 not met, -1 unknown
@@ -457,6 +458,7 @@ def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
     steps = np.where(np.isfinite(values), np.ceil(np.nan_to_num(values, posinf=0.0) / quantum), -1.0)
     return {
         **{name: getattr(service, name) for name in ("key", "title", "title_zh", "unit", "threshold", "cost")},
+        "by_zone": list(service.by_zone),
         "quantum": quantum,
         "values": pack(steps),
         "met": pack(service.met),
@@ -467,7 +469,8 @@ def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
 def _service_limits(service: ServiceLayer, scene: Scene) -> list[float]:
     """Return the upper class limits: round figures up to the cutoff, and always the standard itself."""
     cutoff = scene.cutoff_s if service.unit == "s" else scene.cutoff_m
-    limits = {limit for limit in _LIMITS[service.unit] if limit < cutoff} | {float(service.threshold), float(cutoff)}
+    limits = {limit for limit in _LIMITS[service.unit] if limit < cutoff}
+    limits |= {float(service.threshold), float(cutoff), *service.by_zone}
     return sorted(limits)
 
 
@@ -500,7 +503,7 @@ def _layers(scene: Scene) -> Iterator[dict[str, Any]]:
         colours = _ramp(_MET, standard + 1) + _ramp(_UNMET, len(bounds) - standard)
         values = np.where(np.isfinite(points.values[i]), points.values[i], np.inf)
         layer = _layer("service", i, bounds, colours, values, ok & (met[i] >= 0), main, people)
-        yield layer | {"standard": standard}
+        yield layer | {"standard": None if service.by_zone else standard}
     known = np.isfinite(cells.population)
     if known.any():
         breaks = _breaks(cells.population[known], 5)
@@ -593,6 +596,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "unmet_note": ("Number of services not within their standard", "未在标准范围内的服务数量"),
     "all_services": ("All services", "全部服务"), "people": ("Residents per cell", "每格居民数"),
     "service_note": ("Walk to the nearest", "步行至最近设施"),
+    "by_zone_note": (
+        "Walk to the nearest; the standard differs by class of zone", "步行至最近设施；标准因片区类别而异",
+    ),
     "gap_note": ("Cells under the clusters", "缺口片区下的网格"), "standard": ("standard: {0}", "标准：{0}"),
     "met": ("met", "达标"), "not_met": ("not met", "未达标"), "not_known": ("not known", "未知"),
     "all_met": ("all needs met", "全部满足"), "some_unmet": ("some need unmet", "存在未满足需求"),

@@ -13,13 +13,13 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
+from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import Gaps
-from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text
+from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text, threshold_text
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
-from lifecircle.publish import maps, quality, scorecard
+from lifecircle.publish import indicators, maps, promises, quality, scorecard
 
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
@@ -135,7 +135,7 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
                 )  # fmt: skip
     for key, service in coverage.standard.services.items():
         unit = coverage.unit_of(key)
-        near = limit_text(service.threshold.value, unit)
+        near = threshold_text(service, unit)
         lines.append((service.title, f"within {near} ({service.profile})", service.title_zh, f"{near} 以内"))
     base = (
         "people living in the zone (population raster)"
@@ -203,7 +203,9 @@ def _terms(coverage: Coverage) -> tuple[str, str]:
     walkers = [p for p in coverage.profiles.values() if p.speed_mps is not None]
     who = " and ".join(f"{p.title} at {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
     who_zh = "、".join(f"{p.title_zh} {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
-    limits = {(service.threshold.value, coverage.unit_of(key)) for key, service in coverage.standard.services.items()}
+    limits = {
+        (v, coverage.unit_of(key)) for key, service in coverage.standard.services.items() for v in service.thresholds
+    }
     near, near_zh = "within the threshold of each", "在各自标准内"
     if len(limits) == 1:
         near = f"within {limit_text(*limits.copy().pop())}"
@@ -233,6 +235,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
             title_zh=service.title_zh,
             unit=coverage.unit_of(key),  # type: ignore[arg-type]
             threshold=service.threshold.value,
+            by_zone=tuple(service.value_in(z.zone_class) for z in region.zones) if len(service.thresholds) > 1 else (),
             cost=service.profile,
             values=np.where(np.isfinite(coverage.ticks[ix]), coverage.ticks[ix] / TICKS, np.nan).astype(np.float32),
             met=coverage.met[ix],
@@ -338,8 +341,9 @@ def _facility_points(coverage: Coverage) -> maps.Facilities:
 # --------------------------------------------------------------------------------------------------- the report
 
 
-def index_page(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About, water: list[Any]) -> str:
+def index_page(found: Findings, about: About, water: list[Any]) -> str:
     """Return the report as one self-contained HTML text without scripts."""
+    coverage, gaps = found.coverage, found.gaps
     measure = "people" if coverage.cells.people is not None else "cells"
     figures = [figure for figure in coverage.figures() if figure.measure == measure]
     banner = (
@@ -361,8 +365,15 @@ def index_page(coverage: Coverage, gaps: Gaps, clauses: Clauses, about: About, w
         '<p class=links><a href="coverage.html">Coverage map · 覆盖图</a><a href="gaps.html">Gap map · 缺口图</a></p></section>',
         _overview(coverage, water),
         f"<section><h2>Coverage by zone and service · 分区覆盖</h2>{_zone_table(coverage, figures, measure)}</section>",
-        f"<section><h2>The standard, clause by clause · 标准逐条对照</h2>{scorecard.clause_part(clauses)}</section>",
+        (
+            "<section><h2>What the plan promises · 规划承诺</h2>"
+            f"{promises.promise_part(found.promises, coverage.cells.region)}</section>"
+            if found.promises.promises
+            else ""
+        ),
+        f"<section><h2>The standard, clause by clause · 标准逐条对照</h2>{scorecard.clause_part(found.clauses)}</section>",
         f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
+        *(f"<section><h2>{head}</h2>{text}</section>" for head, text in indicators.parts(found)),
         f"<section><h2>Data · 数据</h2>{quality.data_part(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
         f"<section><h2>What counts as what · 服务口径</h2>{_service_table(coverage)}</section>",
@@ -482,7 +493,7 @@ def _service_table(coverage: Coverage) -> str:
         source = f"{service.threshold.source} ({service.threshold.status})"
         rows.append(
             f"<tr><th scope=row>{escape(service.title)}<br><span lang=zh>{escape(service.title_zh)}</span></th>"
-            f"<td class=n>{limit_text(service.threshold.value, coverage.unit_of(key))}</td>"
+            f"<td class=n>{escape(threshold_text(service, coverage.unit_of(key)))}</td>"
             f"<td>{'<br>'.join(escape(text) for text in rules)}</td><td>{escape(source)}</td></tr>"
         )
     head = (
@@ -496,7 +507,8 @@ def _file_list() -> str:
         "cells.parquet": "every cell with its verdicts", "access.parquet": "how each cell joins the network",
         "facilities.parquet": "facilities by service", "entrances.parquet": "where facilities are entered",
         "network.parquet": "the walking network with its costs", "gaps.parquet": "clusters of unserved cells",
-        "scorecard.parquet": "one row per rule and zone", "lifecircle.gpkg": "the same layers for QGIS, and the zones",
+        "verdicts.parquet": "one row per cell and rule: verdict, walk, slack, nearest and second nearest facility, indicators",
+        "scorecard.parquet": "one row per rule, zone and year", "lifecircle.gpkg": "the same layers for QGIS, and the zones",
         "coverage.tif": "a band per service and one for the number of unmet needs", "summary.json": "the figures of these pages", "check.json": "what the data is like: distances, tags, holes, warnings", "manifest.json": "inputs, parameters, versions",
     }  # fmt: skip
     return "<ul>" + "".join(f'<li><a href="{name}">{name}</a>: {text}</li>' for name, text in told.items()) + "</ul>"

@@ -5,9 +5,12 @@ from typing import Any
 
 import pandas as pd
 
+from lifecircle.assess.capacity import NormFigure
 from lifecircle.assess.clauses import VERDICTS, Clause, Clauses, composite_met
 from lifecircle.assess.coverage import Figure
+from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import CAUSES, Gap
+from lifecircle.assess.promises import Promises, Told
 from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
 
 _CAUSES_ZH = {
@@ -16,6 +19,7 @@ _CAUSES_ZH = {
     "doubtful": "数据存疑：此处道路与路网其余部分不连通，或位于数据边缘",
     "severed": "直线距离内有设施，但步行无法在标准内到达",
     "none_near": "直线距离内也没有设施",
+    "over_capacity": "标准内有设施，但其与周边设施的供给不足以服务所有可达居民",
 }
 _BARRIERS_ZH = {"water": "水体", "railway": "铁路", "motorway": "高速公路", "hard_barrier": "硬质边界"}
 _MARKS = {
@@ -25,25 +29,41 @@ _MARKS = {
     "": ("", ""),
 }
 _COLUMNS = (
-    *("rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict"),
+    *(
+        "rule",
+        "kind",
+        "zone",
+        "zone_kind",
+        "year",
+        "measure",
+        "value",
+        "numerator",
+        "denominator",
+        "unknown",
+        "verdict",
+    ),
     *("tier", "mark", "strength", "clause", "source", "status"),
 )
 
 
-def scorecard_frame(clauses: Clauses) -> pd.DataFrame:
-    """One row per rule and zone: the share of people (cells, where people are unknown) who have what it asks.
+def scorecard_frame(found: Findings) -> pd.DataFrame:
+    """One row per rule, zone and year: the share of people (cells, where people are unknown) who have what it asks.
 
     The verdict is ``full`` where everybody has it, ``absent`` where the data holds no such facility. What stands
-    together is counted in facilities, and in the region alone; a norm without supply data is ``unknown``.
+    together is counted in facilities, and in the region alone; a norm in its unit for 1,000 people; a plan's promises
+    in every year that is asked about.
     """
-    coverage = clauses.coverage
+    coverage, clauses = found.coverage, found.clauses
     measure = "cells" if coverage.cells.people is None else "people"
     of_rule = {row.key: row for row in clauses.rows}
     met = {key: composite_met(coverage, rule) for key, rule in coverage.standard.composites.items()}
     figures = coverage.figures() + coverage.figures_of(met)
     rows = [_row(clauses, of_rule.get(f.service), f) for f in figures if f.measure == measure]
     shown = {f.service for f in figures}
-    rows += [_lone_row(clauses, row) for row in clauses.rows if row.key not in shown]
+    capacity = {} if found.indicators is None else found.indicators.capacity
+    rows += [_lone_row(clauses, row) for row in clauses.rows if row.key not in shown and row.key not in capacity]
+    rows += [_norm_row(clauses, of_rule[key], f) for key, norm in capacity.items() for f in norm.figures]
+    rows += [_promise_row(found.promises, told) for told in found.promises.rows]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
     numbers = dict.fromkeys(("value", "numerator", "denominator", "unknown"), "float64")
     return frame.astype({"year": "Int16"} | numbers)
@@ -52,6 +72,7 @@ def scorecard_frame(clauses: Clauses) -> pd.DataFrame:
 def _row(clauses: Clauses, rule: Clause | None, figure: Figure) -> dict[str, Any]:
     return {
         "rule": figure.service,
+        "kind": "all" if rule is None else rule.kind,
         "zone": figure.zone,
         "zone_kind": figure.kind,
         "year": clauses.coverage.year,
@@ -64,6 +85,45 @@ def _row(clauses: Clauses, rule: Clause | None, figure: Figure) -> dict[str, Any
     } | _of(clauses, rule)
 
 
+def _norm_row(clauses: Clauses, rule: Clause, figure: NormFigure) -> dict[str, Any]:
+    return {
+        "rule": rule.key,
+        "kind": "norm",
+        "zone": figure.zone,
+        "zone_kind": figure.kind,
+        "year": clauses.coverage.year,
+        "measure": "per_1000",
+        "value": figure.per_1000,
+        "numerator": figure.supply,
+        "denominator": figure.people,
+        "unknown": float(figure.unknown),
+        "verdict": {"met": "full", "not_met": "not full", "unknown": "unknown"}[figure.verdict],
+    } | _of(clauses, rule)
+
+
+def _promise_row(promises: Promises, told: Told) -> dict[str, Any]:
+    promise = promises.promises[told.key]
+    return {
+        "rule": told.key,
+        "kind": "promise",
+        "zone": told.zone,
+        "zone_kind": told.kind,
+        "year": told.year,
+        "measure": told.measure or None,
+        "value": told.value,
+        "numerator": told.numerator,
+        "denominator": told.denominator,
+        "unknown": told.unknown,
+        "verdict": told.verdict,
+        "tier": "",
+        "mark": "",
+        "strength": promise.strength,
+        "clause": promise.clause,
+        "source": promise.source,
+        "status": promise.status,
+    }
+
+
 def _lone_row(clauses: Clauses, rule: Clause) -> dict[str, Any]:
     """Row of a rule that is not judged by zones."""
     absent = rule.kind == "service"
@@ -71,6 +131,7 @@ def _lone_row(clauses: Clauses, rule: Clause) -> dict[str, Any]:
     verdict = "absent" if absent else "unknown" if not total else "full" if met == total else "not full"
     return {
         "rule": rule.key,
+        "kind": rule.kind,
         "zone": "region",
         "zone_kind": "region",
         "year": clauses.coverage.year,
@@ -99,6 +160,8 @@ def clause_rows(clauses: Clauses) -> list[dict[str, Any]]:
             "status": row.status, "strength": row.strength, "facilities": row.facilities, "verdict": row.verdict,
             "wording": row.wording[0], "wording_zh": row.wording[1],
             "people": _pair(row.people), "residential_m2": _pair(row.land),
+            "straight": row.straight
+            and {"people": _pair(row.straight[0]), "residential_m2": _pair(row.straight[1])},
             "alternatives": [
                 {"value": tidy_numbers(a.value), "source": a.source, "status": a.status, **_pair((a.met, a.total))}
                 for a in row.alternatives
@@ -164,11 +227,14 @@ def _html_row(row: Clause) -> str:
 
     def share(told: tuple[float | None, float | None]) -> str:
         met, total = told
-        return f"{escape(share_text(met, total))}<br><small>{people_text(met)}</small>" if total else "–"
+        if not total:
+            return "–"
+        return f"{escape(share_text(met, total))}<br><small>{people_text(met)}</small>{_beside(row, 0)}"
 
-    land = (
-        f"{escape(share_text(*row.land))}<br><small>{(row.land[0] or 0) / 1e6:.2f} km²</small>" if row.land[1] else "–"
-    )
+    land = "–"
+    if row.land[1]:
+        km2 = (row.land[0] or 0) / 1e6
+        land = f"{escape(share_text(*row.land))}<br><small>{km2:.2f} km²</small>{_beside(row, 1)}"
     return (
         f"<tr><td>{escape(row.clause)}</td><th scope=row>{escape(row.title)}<br><span lang=zh>{escape(row.title_zh)}</span>"
         f"<br><small>{escape(what)}</small></th><td>{escape(row.rule)}{others}</td>"
@@ -177,6 +243,15 @@ def _html_row(row: Clause) -> str:
         f"<td>{escape(row.wording[0])}<br><span lang=zh>{escape(row.wording[1])}</span></td>"
         f"<td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
     )
+
+
+def _beside(row: Clause, of: int) -> str:
+    """Say what straight lines would give, and by how much that is more than the walk."""
+    if row.straight is None or not row.straight[of][1]:
+        return ""
+    (met, total), walked = row.straight[of], (row.people, row.land)[of][0]
+    more = 100 * ((met or 0) - (walked or 0)) / (total or 1)
+    return f"<br><small>buffer · 直线 {escape(share_text(met, total))} ({more:+.1f})</small>"
 
 
 def cause_text(gap: Gap) -> tuple[str, str]:

@@ -484,7 +484,8 @@ function lifecircleMap(map) {
       rows.push(legendRow(swatch('', 'lc-edge'), t('edge'), people(amount), ''));
     }
     const head = [make('td', {colspan: 2}), heading(t(layer.people ? 'residents' : 'n_cells')), heading(t('share'))];
-    const note = GAPS ? 'gap_note' : {unmet: 'unmet_note', service: 'service_note'}[layer.kind];
+    const walked = service?.by_zone.length ? 'by_zone_note' : 'service_note';
+    const note = GAPS ? 'gap_note' : {unmet: 'unmet_note', service: walked}[layer.kind];
     const unknown = layer.people && layer.kind !== 'people' && cells.tenths.some((value) => value < 0);
     byId('legend').replaceChildren(make('h2', {}, name(layerTitle(layer))), ...(GAPS ? clusterLegend() : []),
       note ? make('p', {}, t(note)) : '', table(head, rows, legendRow('', t('total'), people(whole), '')),
@@ -562,7 +563,8 @@ function lifecircleMap(map) {
     const {service} = state.layer;
     if (pinned) return lines;
     if (service >= 0) {
-      const {unit, threshold} = scene.services[service];
+      const {unit, by_zone} = scene.services[service];
+      const threshold = by_zone[cells.zone[at]] ?? scene.services[service].threshold;
       return [...lines, ...line(name(serviceTitle(service)), make('b', {}, walk(at, service))),
         ...line(t('verdict'), verdict(services[service].met[at]), ' (' + t('standard', round(unit, threshold)) + ')')];
     }

@@ -1,0 +1,328 @@
+"""The nouns of a study, built from its inputs: what is short of any search."""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from lifecircle.assess.coverage import Coverage, searched
+from lifecircle.assess.edge import met_inside
+from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.indicators import Indicators
+from lifecircle.assess.policies import met_under
+from lifecircle.assess.straight import met_straight
+from lifecircle.audit.check import Check
+from lifecircle.errors import DataError, StandardError, did_you_mean
+from lifecircle.model import demand
+from lifecircle.model.barriers import Barriers, water
+from lifecircle.model.cells import Cells
+from lifecircle.model.demand import Layer
+from lifecircle.model.facilities import Facilities
+from lifecircle.model.gates import smoothed
+from lifecircle.model.network import Network
+from lifecircle.model.snapping import Snapper, price
+from lifecircle.profiles import TICKS, Profile
+from lifecircle.publish.report import About
+from lifecircle.reach.products import Lane, Reach
+from lifecircle.reach.search import compile_kernels, search
+from lifecircle.region import Region
+from lifecircle.result import Clock, Progress, Result, inputs_of
+from lifecircle.sources import osm, rasters, tables
+from lifecircle.standards import Service, Standard
+
+if TYPE_CHECKING:
+    from lifecircle.study import Study, StudyFile
+
+log = logging.getLogger(__name__)
+
+OSM_CREDIT = "© OpenStreetMap contributors, Open Database Licence (ODbL) 1.0, openstreetmap.org/copyright"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prepared:
+    """The nouns of a study before the search: what `Study.prepare` gives."""
+
+    study: "Study"
+    region: Region
+    standard: Standard
+    network: Network
+    facilities: Facilities
+    cells: Cells
+    lanes: dict[str, Lane]
+    profiles: dict[str, Profile]
+    elevation: NDArray[np.float64] | None
+    snapper: Snapper
+    data: osm.OsmData
+    year: int | None
+    population_whole: bool
+    clock: "Clock"
+    absent: dict[str, Service]
+    order: tuple[str, ...]
+    barriers: Barriers
+    layers: dict[str, Layer]
+    whole: Standard
+
+    def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
+        """Search and judge."""
+        clock = self.clock.reporting(progress)
+        with clock.stage("compile"):
+            compile_kernels()
+        with clock.stage("search") as tell:
+            coverage = self._judged(threads, lambda done: tell(done, len(self.cells.starts)))
+        keys = self.study.keys
+        with clock.stage("judge"):
+            coverage = replace(
+                coverage, point_met_inside=met_inside(coverage, threads=threads),
+                point_met_straight=met_straight(coverage),
+                point_met_under=met_under(coverage, self.elevation, threads=threads),
+            )  # fmt: skip
+        with clock.stage("indicators"):
+            indicators = Indicators.of(coverage, self.layers, method=keys.catchment, decay=keys.decay, threads=threads)
+        with clock.stage("gaps"):
+            gaps = Gaps.find(coverage, self.barriers, {} if indicators is None else indicators.capacity)
+        return Result(self, coverage, gaps, indicators, threads)
+
+    def _judged(self, threads: int | None, progress: Callable[[int], None] | None = None) -> Coverage:
+        """Search and hold every walk against its threshold."""
+        reaches: dict[str, Reach] = {}
+        keys = list(self.standard.services)
+        for name, lane in self.lanes.items():
+            mine = [ix for ix, key in enumerate(keys) if self.standard.services[key].profile == name]
+            if mine:  # else every service of this cost is absent
+                reaches[name] = search(
+                    self.network, lane, self.cells.joins, self.facilities, n_cells=len(self.cells.starts),
+                    thresholds=searched(self.standard, mine), threads=threads, progress=progress,
+                )  # fmt: skip
+        coverage = Coverage.judge(
+            self.standard, self.network, self.cells, self.facilities,
+            lanes=self.lanes, profiles=self.profiles, reaches=reaches, year=self.year,
+        )  # fmt: skip
+        return replace(coverage, absent=self.absent, order=self.order)
+
+    def in_year(self, year: int) -> "Prepared":
+        """Prepare the same study with the facilities of another year."""
+        if year == self.year:
+            return self
+        facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+        standard, facilities = _without_absent(self.whole, facilities)
+        absent = {key: service for key, service in self.whole.services.items() if key not in standard.services}
+        lanes = {
+            name: replace(
+                lane, doors=price(
+                    facilities.joins, self.network, (lane.ticks_uv, lane.ticks_vu), self.profiles[name],
+                    tags=facilities.join_tags,
+                ),
+            )
+            for name, lane in self.lanes.items()
+        }  # fmt: skip
+        return replace(self, facilities=facilities, standard=standard, absent=absent, lanes=lanes, year=year)
+
+    def coverage_in(self, year: int, *, threads: int | None = None) -> Coverage:
+        """Coverage with the facilities of another year, by the same streets and people."""
+        return self.in_year(year)._judged(threads)  # noqa: SLF001 (itself)
+
+    @cached_property
+    def about(self) -> About:
+        """Title, notice, attribution and date: what must stand beside any figure."""
+        keys = self.study.keys
+        date = keys.data_date or self.data.timestamp[:10]
+        return About(
+            name=keys.name,
+            title=keys.title or keys.name,
+            title_zh=keys.title_zh or keys.title or keys.name,
+            notice=keys.notice,
+            notice_zh=keys.notice_zh or keys.notice,
+            attribution=(OSM_CREDIT, *keys.attribution),
+            data_date=date,
+            snap_limit_m=keys.snap_limit_m,
+            sloped=self.elevation is not None,
+            population_whole=self.population_whole,
+            sources=tuple((key, path.name) for key, path in inputs_of(keys).items()),
+        )
+
+    @cached_property
+    def check(self) -> Check:
+        """What the data is like, before anything is computed with it."""
+        with self.clock.stage("check"):
+            return Check.of(
+                self.standard, self.network, self.facilities, self.cells, self.data.ways, self.data.features, self.about
+            )
+
+    @cached_property
+    def water(self) -> list[Any]:
+        """Water areas, lon/lat polygons."""
+        return water(self.data.features)
+
+
+def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepared:
+    """Read the inputs of a study and build the nouns, short of any search; see `Study.prepare`."""
+    keys = study.keys
+    standard = Standard.load(keys.standard)
+    if keys.services is not None:
+        standard = standard.only(keys.services)
+    standard = standard.choosing(keys.choose)
+    if keys.profile is not None:
+        standard = standard.walked_by(keys.profile)
+    walker = Profile.load(keys.profile) if keys.profile is not None else None
+    names = dict.fromkeys(service.profile for service in standard.services.values())
+    profiles = {name: walker if walker and name == walker.name else Profile.load(name) for name in names}
+    if keys.gates is not None:
+        profiles = {name: profile.model_copy(update={"gates": keys.gates}) for name, profile in profiles.items()}
+    if keys.built is not None:
+        standard = standard.for_built(keys.built)
+    region = _region(keys, standard)
+    standard = standard.in_classes({zone.zone_class for zone in region.zones})
+    _check_cutoffs(standard, profiles, keys)
+    cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
+    buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
+    clip = region.clip_bounds(buffer_m)
+    with clock.stage("read") as tell:
+        data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
+        people = rasters.read_population(keys.population, region.boundary) if keys.population else None
+    with clock.stage("network"):
+        network, height, snapper, across = ground_of(data, region, keys, clip)
+    year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
+    with clock.stage("facilities"):
+        facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
+        order, whole = tuple(standard.services), standard
+        if not allow_empty:
+            standard, facilities = _without_absent(standard, facilities)
+        absent = {key: service for key, service in whole.services.items() if key not in standard.services}
+    with clock.stage("cells"):
+        if people is not None:
+            cells = Cells.from_raster(people, data.features, snapper, data.extent)
+        else:
+            cells = Cells.from_fabric(data.features, snapper, data.extent)
+        layers = _layers(keys, cells, snapper)
+    lanes = {}
+    for name, profile in profiles.items():
+        ticks = network.ticks(profile, height)
+        lanes[name] = Lane(
+            name, profile.unit, *ticks,
+            homes=price(cells.joins, network, ticks, profile),
+            doors=price(facilities.joins, network, ticks, profile, tags=facilities.join_tags),
+            cutoff=int(cutoff[profile.unit] * TICKS),
+        )  # fmt: skip
+    return Prepared(
+        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
+        people is None or people.whole, clock, absent, order, across, layers, whole,
+    )  # fmt: skip
+
+
+def _region(keys: "StudyFile", standard: Standard) -> Region:
+    """Where: the boundary or box, its hard barriers, and a class for the zones that name none."""
+    if keys.boundary is not None:
+        region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
+    else:
+        assert keys.bbox is not None  # noqa: S101 (the study file was checked)
+        region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
+    if keys.hard_barrier is not None:
+        region = region.with_hard_barriers(keys.hard_barrier)
+    if keys.zone_class is None:
+        return region
+    if keys.zone_class not in standard.zone_classes:
+        raise StandardError(
+            f"{standard.name} has no thresholds for zones of class {keys.zone_class!r}; "
+            + did_you_mean(keys.zone_class, sorted(standard.zone_classes))
+        )
+    return region.classed(keys.zone_class)
+
+
+def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Layer]:
+    """Gather groups of people: everybody, where they are known, and those the study names."""
+    found: dict[str, Layer] = {}
+    if cells.starts.people is not None:
+        told = ("residents", "Residents", "居民", "population raster", "verified")
+        found["residents"] = Layer(*told, cells, cells.starts.people, "raster")
+    for key, said in keys.demand.items():
+        if key == "residents":
+            raise StandardError("the demand layer 'residents' is everybody already; give this one another name")
+        here, kind = cells, "share"
+        if said.share is not None:
+            people = demand.of_share(cells, said.share)
+        elif said.raster is not None:
+            raster = rasters.read_population(said.raster, cells.region.boundary)
+            people, left = demand.of_raster(cells, raster, key=key)
+            kind = "raster"
+            if left:
+                log.warning(
+                    "%s: %.0f people of the raster are in no cell of the residents and are not counted", key, left
+                )
+        else:
+            assert said.places is not None  # noqa: S101 (the study file was checked)
+            here, kind = _elsewhere(said.places, cells, snapper), "places"
+            assert here.starts.people is not None  # noqa: S101 (they are what it is made of)
+            people = here.starts.people
+        title = said.title or key.replace("_", " ").capitalize()
+        told = (key, title, said.title_zh or title, said.source, said.status)
+        found[key] = Layer(*told, here, people, kind)  # type: ignore[arg-type]
+    return found
+
+
+def _elsewhere(path: Path, cells: Cells, snapper: Snapper) -> Cells:
+    if path.suffix.casefold() == ".csv":
+        return demand.of_points(*tables.read_places(path), snapper, cells.extent)
+    return demand.of_places(rasters.read_population(path, cells.region.boundary), snapper, cells.extent)
+
+
+def _without_absent(standard: Standard, facilities: Facilities) -> tuple[Standard, Facilities]:
+    """Leave out the services that may lack and of which the data holds no facility."""
+    count = facilities.count()
+    kept = [key for key in standard.services if count[key]]
+    if len(kept) == len(standard.services):
+        return standard, facilities
+    number = {ix: kept.index(key) for ix, key in enumerate(standard.services) if key in kept}
+    services = tuple(tuple(number[ix] for ix in served) for served in facilities.services)
+    # Composites, neighbours and norms stay: what they name may be absent, and they say so.
+    judged = standard.model_copy(update={"services": {key: standard.services[key] for key in kept}})
+    return judged, replace(facilities, service_keys=tuple(kept), services=services)
+
+
+def _with_lifecycle(standard: Standard) -> list[str]:
+    """Keys the standard's rules ask for, plain and of things still to come."""
+    return [prefix + key for key in sorted(standard.tag_keys) for prefix in ("", *osm.LIFECYCLE)]
+
+
+def _check_cutoffs(standard: Standard, profiles: dict[str, Profile], keys: "StudyFile") -> None:
+    """Refuse a cutoff below a threshold before any data is read: no verdict could be given."""
+    for key, service in standard.services.items():
+        unit = profiles[service.profile].unit
+        cutoff = keys.cutoff_s if unit == "s" else keys.cutoff_m
+        if service.thresholds[-1] > cutoff:
+            raise StandardError(
+                f"the search would stop at {cutoff:g} {unit}, short of the threshold of {key}, "
+                f"{service.thresholds[-1]:g} {unit}; raise cutoff_{unit} (--cutoff-{unit})"
+            )
+
+
+def _year_of(date: str) -> int | None:
+    return int(date[:4]) if re.match(r"[12][0-9]{3}", date) else None
+
+
+def ground_of(
+    data: osm.OsmData, region: Region, keys: "StudyFile", clip: tuple[float, float, float, float]
+) -> tuple[Network, NDArray[np.float64] | None, Snapper, Barriers]:
+    """Build what is walked on: the network, the height of its nodes, how places join it and what parts them."""
+    network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features, lines=data.lines)
+    across = Barriers.of(data.ways, data.way_nodes, data.lines, data.features, region)
+    height = _heights(keys.elevation, network, clip)
+    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape), across
+
+
+def _heights(
+    path: Path | None, network: Network, clip: tuple[float, float, float, float]
+) -> NDArray[np.float64] | None:
+    """Elevation of every node, m; None where no raster is given."""
+    if path is None:
+        return None
+    height = rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
+    if np.isnan(height).all():
+        raise DataError(f"the elevation raster {path} knows no height of any street; take one that covers the region")
+    return smoothed(network, height)

@@ -1,0 +1,231 @@
+"""What a run comes to: verdicts in memory, and the folder they are written to."""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecircle.assess.clauses import Clauses
+from lifecircle.assess.coverage import Coverage
+from lifecircle.assess.demand import Balance, balance, of_layer
+from lifecircle.assess.findings import Findings
+from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.indicators import Indicators
+from lifecircle.assess.policies import met_as
+from lifecircle.assess.promises import Promises
+from lifecircle.assess.severance import Crossing, crossings
+from lifecircle.errors import StandardError, did_you_mean
+from lifecircle.profiles import Profile
+from lifecircle.publish import files, report
+from lifecircle.publish.report import About
+from lifecircle.sources import osm
+
+if TYPE_CHECKING:
+    from lifecircle.prepared import Prepared
+    from lifecircle.study import Study, StudyFile
+
+Progress = Callable[[str, int | None, int | None], None]
+"""Called with a stage, how much of it is done and how much there is; both None where nobody can say."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """Verdicts of a run, in memory; `write` makes the results folder."""
+
+    prepared: "Prepared"
+    coverage: Coverage
+    gaps: Gaps
+    indicators: Indicators | None
+    threads: int | None = None
+
+    @property
+    def study(self) -> "Study":
+        """The study this is the result of."""
+        return self.prepared.study
+
+    @property
+    def about(self) -> About:
+        """Title, notice, attribution and date: what must stand beside any figure."""
+        return self.prepared.about
+
+    @cached_property
+    def clauses(self) -> Clauses:
+        """The standard clause by clause."""
+        return Clauses.of(self.coverage, {} if self.indicators is None else self.indicators.capacity)
+
+    @cached_property
+    def groups(self) -> dict[str, NDArray[np.int8]]:
+        """Verdicts as other walkers have them, (n_services, n_points) each; empty where no rule is a time."""
+        walkers = {name: Profile.load(name) for name in self.study.keys.groups}
+        timed = {name: walker for name, walker in walkers.items() if walker.unit == "s"}
+        return met_as(self.coverage, timed, self.prepared.elevation, threads=self.threads)
+
+    @cached_property
+    def demand(self) -> dict[str, Coverage]:
+        """Coverage of the groups of people the study names, by layer."""
+        layers = {key: layer for key, layer in self.prepared.layers.items() if key != "residents"}
+        return {key: of_layer(self.coverage, layer, threads=self.threads) for key, layer in layers.items()}
+
+    @cached_property
+    def balance(self) -> list[Balance] | None:
+        """Jobs and housing by place; None where the study names no workers at their places (``demand.workers``)."""
+        workers = self.prepared.layers.get("workers")
+        if workers is None or workers.kind != "places":
+            return None
+        return balance(
+            self.coverage, workers, self.prepared.snapper, Profile.load("adult"), self.prepared.elevation,
+            threads=self.threads,
+        )  # fmt: skip
+
+    @cached_property
+    def crossings(self) -> list[Crossing]:
+        """Services whose nearest facility lies across an expressway or a railway."""
+        return crossings(self.coverage, self.prepared.barriers)
+
+    @cached_property
+    def promises(self) -> Promises:
+        """The plan's promises, by place and year."""
+        standard, prepared = self.coverage.standard, self.prepared
+        years = {*standard.years, *(p.year for p in standard.promises.values() if p.year is not None)}
+        coverages = {self.coverage.year: self.coverage}
+        coverages |= {
+            year: prepared.coverage_in(year, threads=self.threads)
+            for year in sorted(years)
+            if standard.promises and year != self.coverage.year
+        }
+        wheelchair = None
+        if any(promise.asks == "barrier_free" for promise in standard.promises.values()):
+            rolls = Profile.load("wheelchair")
+            wheelchair = (rolls, *prepared.network.ticks(rolls, prepared.elevation))
+        return Promises.of(coverages, prepared.layers, self.balance, wheelchair)
+
+    @cached_property
+    def findings(self) -> Findings:
+        """All of it together."""
+        return Findings(
+            self.coverage, self.gaps, self.clauses, self.indicators, self.prepared.layers, self.demand, self.groups,
+            self.balance, self.crossings, self.promises,
+        )  # fmt: skip
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Every headline figure with numerator and denominator (``summary.json``)."""
+        return files.summary(self.findings, self.about)
+
+    def page(self, name: str) -> str:
+        """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
+        makers = {"coverage": report.coverage_page, "gaps": report.gaps_page}
+        if name == "index":
+            return report.index_page(self.findings, self.about, self.prepared.water)
+        if name not in makers:
+            raise StandardError(f"there is no page {name!r}; {did_you_mean(name, [*makers, 'index'])}")
+        return makers[name](self.coverage, self.gaps, self.about, self.prepared.water)
+
+    def map(self, layer: str = "coverage") -> report.Page:
+        """Map page to look at in a notebook."""
+        return report.Page(self.page(layer))
+
+    def write(self, out: str | Path | None = None, *, progress: Progress | None = None) -> Path:
+        """Write the results folder, whole or not at all.
+
+        Raises
+        ------
+        SourceError
+            The folder cannot be written; what was there is unchanged.
+        """
+        target = Path(out) if out is not None else self.study.out
+        clock = self.prepared.clock.reporting(progress)
+        with files.whole_folder(target) as folder:
+            with clock.stage("promises"):
+                found = self.findings
+            with clock.stage("tables"):
+                files.write_tables(folder, found, self.about)
+            with clock.stage("pages"):
+                for name in ("coverage", "gaps", "index"):
+                    (folder / f"{name}.html").write_text(self.page(name), encoding="utf-8", newline="\n")
+            files.write_json(folder / "check.json", self.prepared.check.findings)
+            files.write_json(folder / "summary.json", self.summary)
+            files.write_json(folder / "manifest.json", self._manifest(clock))
+        return target
+
+    def _manifest(self, clock: "Clock") -> dict[str, Any]:
+        keys, prepared = self.study.keys, self.prepared
+        inputs = {
+            key: {"file": path.name, "sha256": osm.digest(path), "bytes": path.stat().st_size}
+            for key, path in inputs_of(keys).items()
+        }
+        files_of_demand = {name: {"raster", "places"} for name in keys.demand}
+        left_out = {*INPUTS, "out", "demand"}
+        parameters = keys.model_dump(mode="json", by_alias=True, exclude=left_out)
+        parameters |= keys.model_dump(mode="json", include={"demand"}, exclude={"demand": files_of_demand})
+        return {
+            "schema": files.SCHEMA,
+            "inputs": inputs,
+            "osm_timestamp": prepared.data.timestamp or None,
+            "parameters": parameters | {"year": prepared.year, "crs": prepared.region.crs.to_string()},
+            "standard": prepared.standard.model_dump(mode="json", by_alias=True),
+            "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
+            "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
+            "counts": {"osm": prepared.data.counts} | files.counts(self.coverage, prepared.elevation),
+            "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        }
+
+    def __repr__(self) -> str:
+        return f"<Result {self.study.keys.name}: {report.headline(self.coverage)[0].english}>"
+
+    def _repr_html_(self) -> str:
+        return self.coverage._repr_html_() + self.gaps._repr_html_()
+
+
+def inputs_of(keys: "StudyFile") -> dict[str, Path]:
+    """Every file a study reads, by the key that names it."""
+    found = {key: path for key in INPUTS if (path := getattr(keys, key)) is not None}
+    for name, layer in keys.demand.items():
+        path = layer.raster or layer.places
+        if path is not None:
+            found[f"demand.{name}"] = path
+    return found
+
+
+INPUTS = ("osm", "population", "elevation", "boundary", "hard_barrier")
+_VERSIONED = (
+    *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
+    *("folium", "pyarrow", "scipy"),
+)
+
+
+@dataclass
+class Clock:
+    """Times the stages and tells whoever listens."""
+
+    progress: Progress | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def reporting(self, progress: Progress | None) -> "Clock":
+        """Tell another listener, and go on timing."""
+        return Clock(progress or self.progress, self.seconds)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int | None, int | None], None]]:
+        """Time a stage; what it yields tells the listener how far it is."""
+
+        def tell(done: int | None = None, total: int | None = None) -> None:
+            if self.progress is not None:
+                self.progress(name, done, total)
+
+        tell()
+        start = time.perf_counter()
+        yield tell
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
