@@ -492,6 +492,11 @@ class Standard(BaseModel):
         return any(rule.not_within for service in self.services.values() for rule in service.tags)
 
     @property
+    def asks_floor(self) -> bool:
+        """Whether any norm is about the floor area of buildings."""
+        return any(norm.supply is not None and norm.supply.outline == "floor_m2" for norm in self.norms.values())
+
+    @property
     def asks_area(self) -> bool:
         """Whether any rule asks for an area."""
         return any(

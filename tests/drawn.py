@@ -91,14 +91,14 @@ def raster(path, values, *, left, top, size=100.0, crs=CRS, nodata=-200.0):
 
 
 def boundary(path, *boxes):
-    """Write a GeoJSON of boxes: each ``(name, role, x0, y0, x1, y1)`` in metres."""
+    """Write a GeoJSON of boxes: each ``(name, role, x0, y0, x1, y1)`` in metres, and further properties if any."""
     features = []
-    for name, role, x0, y0, x1, y1 in boxes:
+    for name, role, x0, y0, x1, y1, *more in boxes:
         ring = [lonlat(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))]
         features.append(
             {
                 "type": "Feature",
-                "properties": {"id": name, "name": name.title(), "role": role},
+                "properties": {"id": name, "name": name.title(), "role": role} | (more[0] if more else {}),
                 "geometry": {"type": "Polygon", "coordinates": [ring]},
             }
         )

@@ -39,7 +39,8 @@ class Told:
     ----------
     value, numerator, denominator, unknown : float or None
         ``value`` is numerator over denominator, for a norm for 1,000 people; ``unknown`` are those of the denominator
-        that nobody could judge. None where nobody knows.
+        that nobody could judge, of a norm or a count the facilities of which nobody knows the supply. None where nobody
+        knows.
     measure : str
         What the numerator counts: ``people``, ``cells``, ``facilities``, ``street_m``, ``jobs``, or the norm's unit.
     facilities : int or None
@@ -216,7 +217,7 @@ def _norm(key: str, promise: Promise, year: int | None, coverage: Coverage, laye
     words = {"met": "kept", "not_met": "not_kept", "unknown": "unknown"}
     return [
         Told(
-            key, f.zone, f.kind, year, f.per_1000, f.supply, f.people, None, rule.unit, words[f.verdict],
+            key, f.zone, f.kind, year, f.per_1000, f.supply, f.people, float(f.unknown), rule.unit, words[f.verdict],
             (
                 f"of {f.facilities} facilities, {f.unknown} of unknown supply; {f.least:g} asked for",
                 f"设施 {f.facilities} 处，其中 {f.unknown} 处供给未知；要求 {f.least:g}",

@@ -54,8 +54,9 @@ class Facilities:
     capacity : (n,) float64, NaN where unknown
     tags : (n,) dict
         Tags of the object that stands for the place, and of those merged into it what it does not say itself.
-    roofed : (n,) bool
-        Whether the shape is the outline of a building.
+    floor_m2 : (n,) float64, NaN where unknown
+        Footprint times levels of the building it is, or of all the buildings on its ground. Known only where a norm of
+        the standard asks, and the map tells the levels of each.
     opens, closes : (n,) float64, years; NaN is always
     shape : (n,) shapely point or polygon, metre CRS
     merged : (n,) object
@@ -77,7 +78,7 @@ class Facilities:
     name: NDArray[np.object_]
     capacity: NDArray[np.float64]
     tags: NDArray[np.object_]
-    roofed: NDArray[np.bool_]
+    floor_m2: NDArray[np.float64]
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     shape: NDArray[np.object_]
@@ -148,7 +149,7 @@ class Facilities:
             name=rows["name"].to_numpy(dtype=object),
             capacity=rows["capacity"].to_numpy(dtype=np.float64),
             tags=rows["tags"].to_numpy(dtype=object),
-            roofed=rows["roofed"].to_numpy(dtype=bool),
+            floor_m2=_floors(features, rows, region) if standard.asks_floor else np.full(len(rows), np.nan),
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
@@ -174,7 +175,7 @@ class Facilities:
         said[:] = [{}] * len(joins)
         return cls(
             ("housing",), np.arange(n).astype(str).astype(object), tuple((0,) if home else () for home in lived_in),
-            empty, nan, tags, np.zeros(n, dtype=bool), nan, nan, np.asarray(shapely.points(starts.xy), dtype=object),
+            empty, nan, tags, nan, nan, nan, np.asarray(shapely.points(starts.xy), dtype=object),
             empty, joins, of_joins, of_joins, said, cells.region,
         )  # fmt: skip
 
@@ -203,7 +204,7 @@ class Facilities:
             name=self.name[chosen],
             capacity=self.capacity[chosen],
             tags=self.tags[chosen],
-            roofed=self.roofed[chosen],
+            floor_m2=self.floor_m2[chosen],
             opens=self.opens[chosen],
             closes=self.closes[chosen],
             shape=self.shape[chosen],
@@ -222,19 +223,15 @@ class Facilities:
         return np.asarray(~shapely.intersects(boundary, self.shape), dtype=bool)
 
     def supply(self, told: Supply) -> NDArray[np.float64]:
-        """How much each facility offers, (n,) float64; NaN is unknown.
-
-        A building of which the map tells no number of floors has an unknown floor area.
-        """
+        """How much each facility offers, (n,) float64; NaN is unknown."""
         found = np.array([_number(tags, tuple(told.tags)) for tags in self.tags], dtype=np.float64)
         if told.outline is None:
             return found
-        area = (shapely.get_dimensions(self.shape) == 2) & np.isnan(found)  # noqa: PLR2004
         if told.outline == "floor_m2":
-            area &= self.roofed
+            return np.where(np.isnan(found), self.floor_m2, found)
+        area = (shapely.get_dimensions(self.shape) == 2) & np.isnan(found)  # noqa: PLR2004
         for ix in np.flatnonzero(area).tolist():
-            floors = 1.0 if told.outline == "land_m2" else _number(self.tags[ix], ("building:levels",))
-            found[ix] = geodesic_area(self.region.unproject(self.shape[ix])) * floors
+            found[ix] = geodesic_area(self.region.unproject(self.shape[ix]))
         return found
 
     def serving(self, service: int) -> NDArray[np.bool_]:
@@ -376,6 +373,27 @@ def _number(tags: dict[str, str], keys: tuple[str, ...] = _CAPACITY) -> float:
         if np.isfinite(value) and value >= 0:
             return value
     return float("nan")
+
+
+def _floors(features: pd.DataFrame, rows: pd.DataFrame, region: Region) -> NDArray[np.float64]:
+    """Floor area of each place that is a building or ground with buildings on it, (n_rows,) m²; NaN where unknown."""
+    found = np.full(len(rows), np.nan)
+    tags = features["tags"].to_numpy()
+    standing = [t.get("building", "no") != "no" for t in tags] & (features["osm_type"] != "n").to_numpy()
+    shapes = region.project(features["geometry"].to_numpy(dtype=object)[standing])
+    own = tags[standing]
+    tree = shapely.STRtree(shapely.point_on_surface(shapes))
+    places = rows["shape"].to_numpy(dtype=object)
+    area = np.flatnonzero(shapely.get_dimensions(places) == 2)  # noqa: PLR2004
+    on: dict[int, list[int]] = {}
+    for place, building in tree.query(places[area], predicate="intersects").T.tolist():
+        on.setdefault(int(area[place]), []).append(building)
+    for place, buildings in on.items():
+        levels = [_number(own[ix], ("building:levels",)) for ix in buildings]
+        found[place] = sum(
+            geodesic_area(region.unproject(shapes[ix])) * n for ix, n in zip(buildings, levels, strict=True)
+        )
+    return found
 
 
 def _folded(name: str) -> str:

@@ -283,8 +283,8 @@ def _indicator_table(found: Findings) -> str:
     ]  # fmt: skip
     foot = (
         "<p><small>Mean of the 20 nearest: Bruno et al. 2024. Gravity: sum of exp(-t / threshold). Gini: 0 is the same "
-        "walk for all. EDE: the Kolm-Pollak walk that, had by all alike, were as bad (beta 1; beyond the cutoff counts as "
-        "the cutoff). Choice after Mouratidis.</small></p>"
+        "walk for all. EDE: the Kolm-Pollak walk that, had by all alike, were as bad (beta 1; beyond the cutoff counts "
+        "as the cutoff). Choice after Mouratidis.</small></p>"
     )
     return lead + _table(head, rows) + foot
 

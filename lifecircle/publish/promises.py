@@ -46,7 +46,7 @@ def value_text(told: Told) -> str:
         return share_text(told.numerator, told.denominator)
     if told.measure == "jobs":
         return f"{told.value:.2f} jobs per resident"
-    return f"{told.value:.2f} {told.measure} per 1,000"
+    return f"{'≥ ' if told.unknown else ''}{told.value:.2f} {told.measure} per 1,000"
 
 
 def _value(told: Told, promise: Promise) -> str:

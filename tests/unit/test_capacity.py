@@ -1,0 +1,388 @@
+"""Supply against norms: by zone, from each home, unknown where the map is silent, and jobs beside homes."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from drawn import boundary, lonlat, raster
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from world import World
+
+from lifecircle.assess.capacity import capacity, catchment_access, decay_of
+from lifecircle.assess.catchment import Catchment
+from lifecircle.errors import DataError, StandardError
+from lifecircle.standards import Standard
+
+RULES = """\
+schema = 1
+name = "norms"
+title = "Norms"
+title_zh = "指标"
+source = "made up for the tests"
+[services.clinic]
+title = "Clinic"
+title_zh = "诊所"
+profile = "metres"
+threshold = { value = 200, source = "text", status = "verified" }
+tags = [{ match = { amenity = ["clinic"] } }]
+[norms.doctors]
+title = "Doctors"
+title_zh = "医生"
+least = 2
+unit = "doctors"
+service = "clinic"
+supply = { tags = ["staff_count:doctors"] }
+renewal_share = 0.5
+source = "plan"
+clause = "§5"
+status = "verified"
+strength = "应"
+"""
+STREET = """
+    h              i                        j
+    A--------------B------------------------C
+    s         t                        u
+"""
+
+
+def street(*doctors):
+    """1,000 people each at 0, 150 and 400 m; clinics at 0, 100 and 350 m with some doctors."""
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hij", 1000.0)
+    for sign, number in zip("stu", doctors, strict=True):
+        tags = {} if number is None else {"staff_count:doctors": str(number)}
+        world.node(world.place[sign][0], world.place[sign][1])
+        world.nodes[world.poi(*world.place[sign], amenity="clinic")][2].update(tags)
+    return world
+
+
+def zones(tmp_path, **east):
+    return str(
+        boundary(
+            tmp_path / "zones.geojson", ("west", "zone", -500, -700, 250, 700),
+            ("east", "zone", 250, -700, 900, 700, east), ("all", "overlay", -400, -600, 800, 600),
+        )
+    )  # fmt: skip
+
+
+def run(tmp_path, *doctors, rules=RULES, **keys):
+    keys = keys if "boundary" in keys else {"boundary": zones(tmp_path)} | keys
+    return street(*doctors).run(tmp_path, "clinic", rules=rules, **keys).result
+
+
+def figures(result, key="doctors"):
+    return {f.zone: f for f in result.indicators.capacity[key].figures}
+
+
+@pytest.mark.parametrize(
+    ("doctors", "known", "verdicts"),
+    [
+        ((3, 1, 2), {"region": 6, "west": 4, "east": 2}, {"region": "met", "west": "met", "east": "met"}),
+        ((3, 0, 2), {"region": 5, "west": 3, "east": 2}, {"region": "not_met", "west": "not_met", "east": "met"}),
+        ((4, None, 1), {"region": 5, "west": 4, "east": 1}, {"region": "unknown", "west": "met", "east": "not_met"}),
+        (("5.5", "x", "2"), {"region": 7.5, "west": 5.5, "east": 2}, {"region": "met", "west": "met", "east": "met"}),
+        ((None, None, None), {"region": 0, "west": 0, "east": 0}, dict.fromkeys(("region", "west", "east"), "unknown")),
+    ],
+)  # fmt: skip
+def test_a_norm_is_judged_by_what_is_known_and_no_more(tmp_path, doctors, known, verdicts):
+    found = figures(run(tmp_path, *doctors))
+    assert {zone: found[zone].supply for zone in known} == known
+    assert {zone: found[zone].verdict for zone in verdicts} == verdicts
+    assert found["all"].supply == found["region"].supply
+    assert found["region"].people == 3000.0
+    assert found["west"].supply + found["east"].supply == found["region"].supply
+    if verdicts["region"] == "unknown" and not known["region"]:
+        assert found["region"].per_1000 is None
+
+
+def test_each_home_has_its_share_of_what_is_in_reach(tmp_path):
+    """Worked by hand: h reaches s and t, i too, j reaches u alone; s and t are each shared by 2,000 people."""
+    result = run(tmp_path, 3, 1, 2)
+    level = dict(zip("hij", result.indicators.capacity["doctors"].level.tolist(), strict=True))
+    assert level == {"h": 2.0, "i": 2.0, "j": 2.0}
+    assert result.indicators.capacity["doctors"].point_met.tolist() == [1, 1, 1]
+    less = run(tmp_path, 3, 0, 2).indicators.capacity["doctors"]
+    assert less.level.tolist() == [1.5, 1.5, 2.0]
+    assert less.point_met.tolist() == [0, 0, 1]
+    unsure = run(tmp_path, 3, None, 2).indicators.capacity["doctors"]
+    assert unsure.level.tolist() == [1.5, 1.5, 2.0]
+    assert unsure.point_met.tolist() == [-1, -1, 1]
+
+
+def test_who_is_in_reach_of_too_little_is_a_gap_of_its_own(tmp_path):
+    result = run(tmp_path, 3, 0, 2)
+    gaps = {gap.cause: gap for gap in result.gaps.clusters}
+    assert list(gaps) == ["over_capacity"]
+    assert sum(gap.people for gap in result.gaps.clusters) == 2000.0
+    told = result.summary["gaps"]["clinic"]
+    assert (told["clusters"], told["people"], told["over_capacity"]) == (0, 0, 2000)
+    assert "offers too little for all who can reach it" in result.page("index")
+
+
+def test_a_renewal_area_is_asked_for_less(tmp_path):
+    result = run(tmp_path, 4, 0, 1, boundary=zones(tmp_path, renewal=True))
+    found = figures(result)
+    assert (found["west"].least, found["east"].least) == (2.0, 1.0)
+    assert found["east"].verdict == "met"
+    assert found["region"].least == pytest.approx((2 * 2 + 1) / 3)
+    assert result.indicators.capacity["doctors"].point_met.tolist() == [1, 1, 1]
+
+
+def test_a_norm_for_new_areas_is_left_out_of_existing_ones(tmp_path):
+    rules = RULES + 'applies_to = "new"\n'
+    assert "doctors" in run(tmp_path, 3, 1, 2, rules=rules).indicators.capacity
+    assert "doctors" in run(tmp_path, 3, 1, 2, rules=rules, built="new").indicators.capacity
+    existing = run(tmp_path, 3, 1, 2, rules=rules, built="existing")
+    assert existing.indicators.capacity == {}
+    assert [row.key for row in existing.clauses.rows] == ["clinic"]
+
+
+def test_a_norm_may_be_for_a_group_the_study_names(tmp_path):
+    rules = RULES + 'per_1000 = "seniors"\n'
+    without = run(tmp_path, 3, 1, 2, rules=rules)
+    assert figures(without)["region"].people is None
+    assert figures(without)["region"].verdict == "unknown"
+    seniors = {"seniors": {"share": 0.25, "source": "census"}}
+    found = figures(run(tmp_path, 3, 1, 2, rules=rules, demand=seniors))["region"]
+    assert (found.people, found.per_1000) == (750.0, 8.0)
+
+
+def test_a_clause_says_what_was_counted(tmp_path):
+    folder = run(tmp_path, 4, None, 1).write(tmp_path / "out")
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    rows = {row["zone"]: row for row in summary["capacity"]}
+    for row in rows.values():
+        assert row["per_1000"] == 1000 * row["supply"] / row["people"]
+        assert (row["source"], row["clause"], row["status"]) == ("plan", "§5", "verified")
+        assert row["lower_bound"] == (row["supply_unknown"] > 0)
+    assert rows["west"]["by_cell"]["total"] + rows["east"]["by_cell"]["total"] == rows["region"]["by_cell"]["total"]
+    (clause,) = [row for row in summary["clauses"] if row["kind"] == "norm"]
+    assert clause["asks"].endswith("5 doctors of 2 facilities, 1 more of unknown supply: 1.67 or more")
+    card = pd.read_parquet(folder / "scorecard.parquet").set_index(["rule", "zone"])
+    assert card.loc[("doctors", "west"), ["value", "numerator", "denominator", "unknown"]].tolist() == [2, 4, 2000, 1]
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "1.67 or more · 以上" in page
+
+
+@pytest.mark.parametrize(
+    ("levels", "floor"),
+    [(("2", "3"), 2 * 400 + 3 * 100), ((None, "3"), None), (("2", "many"), None)],
+)
+def test_floor_area_is_that_of_the_buildings_on_the_ground(tmp_path, levels, floor):
+    world = street(1, 1, 1)
+    world.place["s"] = (0, -900)  # keep the points apart from the ground drawn here
+    world.area(100, 40, 180, 100, amenity="clinic", name="Ground")
+    for (x, side), number in zip(((110, 20), (150, 10)), levels, strict=True):
+        tags = {} if number is None else {"building__levels": number}
+        world.area(x, 50, x + side, 50 + side, building="yes", **tags)
+    rules = RULES.replace('supply = { tags = ["staff_count:doctors"] }', 'supply = { outline = "floor_m2" }')
+    result = world.run(tmp_path, "clinic", rules=rules, boundary=zones(tmp_path)).result
+    facilities = result.coverage.facilities
+    (ground,) = np.flatnonzero(facilities.name == "Ground")
+    told = facilities.floor_m2[ground]
+    assert np.isnan(told) if floor is None else told == pytest.approx(floor, rel=1e-3)
+    assert np.isnan(np.delete(facilities.floor_m2, ground)).all()  # a point tells no floor area
+
+
+# ----------------------------------------------------------------------------------------------- the slow twin
+
+
+@st.composite
+def towns(draw):
+    """Walks, people and supply of a small town, all whole numbers so that twins can be exact."""
+    n, m = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    near = draw(st.lists(st.lists(st.integers(0, 12), min_size=m, max_size=m), min_size=n, max_size=n))
+    costs = np.array([[np.inf if c > 9 else 100.0 * c for c in row] for row in near])
+    people = np.array(draw(st.lists(st.integers(0, 50), min_size=n, max_size=n)), dtype=float)
+    supply = np.array(draw(st.lists(st.one_of(st.none(), st.integers(0, 9)), min_size=m, max_size=m)), dtype=float)
+    return costs, people, supply
+
+
+def two_step_twin(costs, people, supply):
+    """2SFCA in fractions, straight from the formula; None is unknown."""
+    reach = np.isfinite(costs)
+    levels = []
+    for j in range(costs.shape[1]):
+        crowd = sum(int(people[i]) for i in range(len(people)) if reach[i, j])
+        known = not np.isnan(supply[j])
+        levels.append(Fraction(int(supply[j]), crowd) if known and crowd else None)
+    found = []
+    for i in range(len(people)):
+        mine = [levels[j] for j in range(costs.shape[1]) if reach[i, j]]
+        found.append(None if None in mine else sum(mine, Fraction(0)))
+    return found
+
+
+@given(towns())
+@settings(max_examples=200, deadline=None)
+def test_two_step_is_its_formula(town):
+    costs, people, supply = town
+    walks = Catchment.from_costs(costs)
+    found = catchment_access(walks, people, supply, method="2sfca", decay=decay_of("binary", 1000.0)).value
+    for told, twin in zip(found.tolist(), two_step_twin(costs, people, supply), strict=True):
+        assert np.isnan(told) if twin is None else told == pytest.approx(float(twin), rel=1e-12)
+
+
+@given(towns(), st.sampled_from(["2sfca", "e2sfca", "3sfca"]), st.integers(0, 3), st.integers(1, 5))
+@settings(max_examples=200, deadline=None)
+def test_more_supply_never_leaves_anybody_with_less(town, method, which, more):
+    costs, people, supply = town
+    walks = Catchment.from_costs(costs)
+    known = np.nan_to_num(supply)
+    richer = known.copy()
+    richer[which % len(richer)] += more
+    decay = decay_of("steps", 900.0)
+    before, after = (
+        np.nan_to_num(catchment_access(walks, people, s, method=method, decay=decay).value) for s in (known, richer)
+    )
+    assert (after >= before - 1e-12).all()
+
+
+@pytest.mark.parametrize("name", ["binary", "steps", "bounded_gaussian", "gaussian", "exponential", "power"])
+def test_every_decay_falls_with_the_walk(name):
+    weight = decay_of(name, 900.0)(np.linspace(0, 900, 50))
+    assert (np.diff(weight) <= 1e-12).all()
+    assert weight[0] > 0
+
+
+def test_names_of_ways_that_do_not_exist_are_refused(tmp_path):
+    with pytest.raises(StandardError, match="no decay 'linear'"):
+        decay_of("linear", 900.0)
+    with pytest.raises(StandardError, match="catchment"):
+        run(tmp_path, 1, 1, 1, catchment="4sfca")
+
+
+def test_the_way_of_sharing_is_the_planners_choice(tmp_path):
+    for method in ("2sfca", "e2sfca", "3sfca", "balanced"):
+        result = run(tmp_path, 3, 1, 2, catchment=method, decay="steps")
+        row = result.summary["capacity"][0]["by_cell"]
+        assert (row["method"], row["decay"]) == (method, "steps")
+        level, people = result.indicators.capacity["doctors"].level, result.coverage.cells.starts.people / 1024
+        assert float(level @ people) / 1000 == pytest.approx(6.0)  # each of them shares out all there is
+
+
+def test_a_norm_of_a_service_the_data_lacks_is_unknown(tmp_path):
+    result = run(tmp_path, 3, 1, 2)
+    rule = result.coverage.standard.norms["doctors"].model_copy(update={"service": "none"})
+    assert capacity(result.coverage, "x", rule, None, None) is None
+
+
+# ------------------------------------------------------------------------------------------- groups of people
+
+
+GROUPS = {"seniors": {"share": 0.3, "source": "census", "title": "<b>Seniors</b>", "title_zh": "老年人"}}
+TIMED = """
+[services.school]
+title = "School"
+title_zh = "学校"
+profile = "adult"
+threshold = { value = 150, source = "text", status = "verified" }
+by_profile.senior = { value = 100, source = "for seniors", status = "verified" }
+tags = [{ match = { amenity = ["clinic"] } }]
+"""
+
+
+def test_a_share_of_the_residents_adds_up_and_is_judged_where_they_live(tmp_path):
+    result = run(tmp_path, 3, 1, 2, demand=GROUPS)
+    layer = result.prepared.layers["seniors"]
+    assert layer.people.sum() == round(0.3 * 3000 * 1024)
+    told = result.summary["demand"]["seniors"]
+    by = {(f["zone"], f["service"]): f for f in told["figures"]}
+    whole, west, east = (by[zone, "clinic"] for zone in ("region", "west", "east"))
+    assert whole["total"] == layer.total
+    assert west["met"] + east["met"] == whole["met"]
+    assert whole["share"] == 1.0
+    page = result.page("index")
+    assert "&lt;b&gt;Seniors&lt;/b&gt;" in page
+    assert "<b>Seniors" not in page
+
+
+def test_other_walkers_have_what_their_pace_allows(tmp_path):
+    """An adult walks 1.33 m/s: 190 m in 150 s; a senior at 1.0 m/s only 100 m in the 100 s the text gives her."""
+    world = street(1, None, None)
+    world.nodes = {k: (x, y, tags if x == 0 else {}) for k, (x, y, tags) in world.nodes.items()}
+    result = world.run(tmp_path, "school", rules=RULES + TIMED, groups=["senior"]).result
+    assert result.coverage.point_met.tolist() == [[1, 1, 0]]
+    assert result.groups["senior"].tolist() == [[1, 0, 0]]
+    told = result.summary["walkers"]["senior"]["school"]
+    assert (told["met"], told["total"]) == (1000, 3000)
+    assert told["of_the_run"] == 2000 / 3000
+    assert told["difference"] == 1000 / 3000 - 2000 / 3000
+    assert "if walked by senior" in result.page("index")
+
+
+def test_workers_walk_from_where_they_work(tmp_path):
+    table = tmp_path / "jobs.csv"
+    lines = [f"{lon},{lat},{people}" for (lon, lat), people in ((lonlat(390, 0), 30), (lonlat(-40, 0), 10))]
+    table.write_text("\n".join(["lon,lat,people", *lines, ""]), encoding="utf-8")
+    demand = {"workers": {"places": str(table), "source": "survey"}}
+    result = run(tmp_path, 3, 1, 2, demand=demand)
+    by = {(f["zone"], f["service"]): f for f in result.summary["demand"]["workers"]["figures"]}
+    assert by["region", "clinic"]["total"] == 40
+    assert (by["west", "clinic"]["met"], by["east", "clinic"]["met"]) == (10, 30)
+    rows = {row["zone"]: row for row in result.summary["jobs_housing"]}
+    assert (rows["west"]["jobs"], rows["east"]["jobs"], rows["region"]["jobs"]) == (10, 30, 40)
+    assert rows["east"]["jobs_per_resident"] == 30 / 1000
+    assert rows["region"]["housing_within"]["900"]["met"] == 40
+    assert "jobs_housing" in result.summary
+    manifest = json.loads((result.write(tmp_path / "out") / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["inputs"]["demand.workers"]["file"] == "jobs.csv"
+    assert str(tmp_path) not in json.dumps(manifest["parameters"]["demand"])
+
+
+def test_a_raster_of_some_of_the_people_counts_them_in_the_cells(tmp_path):
+    values = np.zeros((3, 60))
+    values[1, 6], values[1, 21], values[0, 40] = 7.5, 2.0, 4.0  # at h, at i, and where nobody lives
+    raster(tmp_path / "old.tif", values, left=-65, top=15, size=10)
+    demand = {"seniors": {"raster": str(tmp_path / "old.tif"), "source": "census"}}
+    result = run(tmp_path, 3, 1, 2, demand=demand)
+    assert (result.prepared.layers["seniors"].people / 1024).tolist() == [7.5, 2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "message"),
+    [
+        ({"share": 0.3, "places": "x.csv", "source": "s"}, StandardError, "in one way: share, raster or places"),
+        ({"share": 1.5, "source": "s"}, StandardError, "less than or equal to 1"),
+        ({"share": 0.3}, StandardError, "source"),
+        ({"places": "nowhere.csv", "source": "s"}, DataError, "cannot read the table"),
+        ({"places": "bad.csv", "source": "s"}, DataError, r"bad.csv, line 3: people is 'many'; expected a number"),
+        ({"places": "far.csv", "source": "s"}, DataError, "none of the 1 places with people lies inside"),
+        ({"places": "columns.csv", "source": "s"}, DataError, "lacks the column people; it has lon, lat, jobs"),
+        ({"raster": "coarse.tif", "source": "s"}, DataError, "has pixels of 100 m, the cells are of 10 m"),
+    ],
+)  # fmt: skip
+def test_groups_that_cannot_be_are_refused(tmp_path, monkeypatch, said, error, message):
+    monkeypatch.chdir(tmp_path)
+    lon, lat = lonlat(0, 0)
+    (tmp_path / "bad.csv").write_text(f"lon,lat,people\n{lon},{lat},3\n{lon},{lat},many\n", encoding="utf-8")
+    (tmp_path / "far.csv").write_text("lon,lat,people\n1.5,2.5,3\n", encoding="utf-8")
+    (tmp_path / "columns.csv").write_text("lon,lat,jobs\n1,2,3\n", encoding="utf-8")
+    raster(tmp_path / "coarse.tif", np.ones((20, 20)), left=-1000, top=1000, size=100)
+    with pytest.raises(error, match=message):
+        run(tmp_path, 3, 1, 2, demand={"some": said})
+
+
+def test_everybody_is_no_group_of_their_own(tmp_path):
+    with pytest.raises(StandardError, match="'residents' is everybody already"):
+        run(tmp_path, 3, 1, 2, demand={"residents": {"share": 0.5, "source": "s"}})
+
+
+def test_a_share_of_nobody_knows_how_many_is_refused(tmp_path):
+    world = street(1, 1, 1)
+    world.area(-5, -5, 5, 5, building="house")
+    study = world.study(tmp_path, "clinic", rules=RULES, demand=GROUPS)
+    without = type(study)(study.keys.model_copy(update={"population": None}))
+    with pytest.raises(DataError, match="needs a population raster"):
+        without.prepare()
+
+
+def test_shipped_profiles_with_a_pram_take_no_stairs():
+    from lifecircle.profiles import Profile
+
+    assert not Profile.load("caregiver").steps
+    assert Standard.load("lingang-2021").services["childcare"].profile == "caregiver"
