@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -23,7 +24,8 @@ from linework import Street, clipped, cut_at, joined, thinned, without_doubles
 from lots import Content
 from osmfile import UNITS_PER_DEGREE, Numbered, OsmFile
 from outlines import LAKE_CENTRE, LAKE_RADIUS_M, Outlines, boundary_features, draw_outlines
-from places import HOME_KINDS, bus_stops, fill_districts, scatter, standing, town_centres, village_houses
+from places import HOME_KINDS, bus_stops, fill_districts, public_lines, scatter, standing, town_centres, village_houses
+from plans import planned, with_sources
 from rasters import JOBS_LABEL, PEOPLE_LABEL, SHARE, shared_out, write_counts, write_elevation
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -38,6 +40,10 @@ from streets import (
     main_roads,
     railway,
 )
+from supply import doors, elderly_floors, supplied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # ASSUMPTION, not official: no resident figures by town were found. Round numbers for the end of 2024.
 PEOPLE = {
@@ -77,6 +83,7 @@ class Model:
     home_ix: np.ndarray
     town: np.ndarray
     people: np.ndarray
+    late: list[tuple[np.ndarray, dict[str, str]]]
     work_xy: np.ndarray
     work_town: np.ndarray
     jobs: np.ndarray
@@ -169,7 +176,14 @@ def draw() -> Model:  # noqa: PLR0915 - one list of steps in their order
     for chinese, english, xy in stations:
         tags = {"railway": "station", "station": "subway", "public_transport": "station", "subway": "yes"}
         points.append((xy, tags | {"name": chinese, "name:zh": chinese, "name:en": english, "line": "16"}))
-    vertices = [*content.gates, *entrances, *crossings]
+    vertices = doors([*content.gates, *entrances, *crossings])
+
+    # What facilities offer, what is planned, and who works where: drawn last, by generators of their own.
+    clear = _clear_of(boxes, streets, wet)
+    with_sources(content)
+    points = supplied(content, box_tags, points)
+    floors = elderly_floors(content, boxes, clear)
+    sites, plots = planned(content, points, box_tags, boxes, middles, people, public_lines(lines), clear)
     work_xy, weight, on_street = workplaces(boxes, box_tags, points)
     work_town = _town_of(outlines, work_xy)
     return Model(
@@ -179,16 +193,31 @@ def draw() -> Model:  # noqa: PLR0915 - one list of steps in their order
         content,
         boxes,
         box_tags,
-        points,
+        [*points, *sites],
         vertices,
         rail,
         home_ix,
         town,
         people,
+        [*floors, *plots],
         work_xy,
         work_town,
         jobs_of(weight, on_street, work_town),
     )
+
+
+def _clear_of(boxes: np.ndarray, streets: list[Street], wet: list[shapely.Geometry]) -> Callable[[np.ndarray], bool]:
+    """Return a test whether a ring keeps clear of buildings, streets and water."""
+    built, water = shapely.STRtree(shapely.polygons(boxes)), shapely.STRtree(wet)
+    segments = np.concatenate([np.stack([street.xy[:-1], street.xy[1:]], axis=1) for street in streets])
+    ways = shapely.STRtree(shapely.linestrings(segments))
+
+    def clear(ring: np.ndarray) -> bool:
+        shape = shapely.Polygon(ring)
+        near = [tree.query(shape, predicate="dwithin", distance=3.0) for tree in (built, ways, water)]
+        return not any(len(found) for found in near)
+
+    return clear
 
 
 def _with_sidewalk(road: Street, number: int, *, separate: bool) -> Street:
@@ -259,7 +288,7 @@ def _town_of(outlines: Outlines, xy: np.ndarray) -> np.ndarray:
     return town
 
 
-def to_osm(model: Model) -> Numbered:  # noqa: C901 - one loop for each kind of thing
+def to_osm(model: Model) -> Numbered:  # noqa: C901, PLR0912 - one loop for each kind of thing
     """Turn the drawing into numbered OSM objects."""
     osm = OsmFile()
     for street in model.streets:
@@ -306,6 +335,8 @@ def to_osm(model: Model) -> Numbered:  # noqa: C901 - one loop for each kind of 
         osm.add_node(xy, tags)
     for xy, tags in model.vertices:
         osm.tag_vertex(xy, tags)
+    for ring, tags in model.late:
+        osm.add_late(ring, tags)
     return osm.numbered()
 
 
@@ -396,6 +427,7 @@ def check(
     print("kinds:", dict(sorted(kinds.items())))
     _check_counts("people", PEOPLE, model.town, model.people, rasters[0])
     _check_counts("jobs", JOBS, model.work_town, model.jobs, rasters[1])
+    _print_supply(numbered)
     sizes = {
         path.name: path.stat().st_size
         for path in sorted(out.iterdir())
@@ -414,6 +446,18 @@ def _check_counts(
     print(f"{what}:", counted, "raster", whole)
     _require(counted == totals, f"the {what} of a town are not its total")
     _require(whole == sum(totals.values()), f"{what} went missing")
+
+
+def _print_supply(numbered: Numbered) -> None:
+    """Print how many objects carry each tag of supply, and the years of opening."""
+    tagged = [*numbered.node_tags.values(), *numbered.way_tags, *[tags for _, tags in numbered.relations]]
+    keys = ("staff_count:doctors", "capacity", "capacity:beds", "beds", "wheelchair", "kerb")
+    years = ("start_date", "opening_date", "end_date")
+    found = Counter(key if key in keys[:4] else f"{key}={tags[key]}" for tags in tagged for key in keys if key in tags)
+    print("supply:", dict(sorted(found.items())))
+    print(
+        "years:", dict(sorted(Counter(f"{key}={tags[key]}" for tags in tagged for key in years if key in tags).items()))
+    )
 
 
 def _require(holds: bool, message: str, /) -> None:  # noqa: FBT001 - reads like assert

@@ -428,6 +428,19 @@ def standing(
     return boxes[number], [tags[index] for index in number.tolist()]
 
 
+def public_lines(streets: list[Street]) -> np.ndarray:
+    """Return the lines of the streets that are open to all, on the ground and built."""
+    return np.array(
+        [
+            shapely.LineString(street.xy)
+            for street in streets
+            if "access" not in street.tags
+            and street.tags["highway"] not in ("motorway", "construction")
+            and not street.tags.get("layer")
+        ]
+    )
+
+
 def scatter(
     homes: np.ndarray,
     people: np.ndarray,
@@ -438,14 +451,7 @@ def scatter(
 ) -> list[tuple[np.ndarray, dict[str, str]]]:
     """Place the facilities that are points, at the kerb of a public street near homes or in a town's centre."""
     random = generator("scatter")
-    public = [
-        street
-        for street in streets
-        if "access" not in street.tags
-        and street.tags["highway"] not in ("motorway", "construction")
-        and not street.tags.get("layer")
-    ]
-    lines = np.array([shapely.LineString(street.xy) for street in public])
+    lines = public_lines(streets)
     tree = shapely.STRtree(lines)
     towns = people * np.exp(
         -((np.hypot(*(homes[:, None] - centres[None]).transpose(2, 0, 1)).min(axis=1) / 480.0) ** 2)
