@@ -41,6 +41,7 @@ from streets import (
     railway,
 )
 from supply import doors, elderly_floors, supplied
+from tally import facilities, print_tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ OUTLINE_NOTICE = (
 )
 SMALLEST_COMPONENT = 24  # graph nodes; smaller leftovers of cutting at water are dropped
 MOTOR_ONLY = ("motorway", "construction", "proposed", "raceway", "bus_guideway")
-MOST_BYTES = 12_000_000
+MOST_BYTES = 3_500_000
 
 
 @dataclass(frozen=True)
@@ -405,7 +406,8 @@ def check(
     levels = np.array([float(model.box_tags[index]["building:levels"]) for index in homes.tolist()])
     floor_m2 = shapely.area(shapely.polygons(model.boxes[homes])) * levels
     per_head = {key: round(float(floor_m2[model.town == key].sum()) / PEOPLE[key], 1) for key in PEOPLE}
-    print(f"buildings {len(model.boxes)}, homes {len(homes)}, floor m2 per head {per_head}")
+    late = sum("building" in tags for _, tags in model.late)
+    print(f"buildings {len(model.boxes) + late}, homes {len(homes)}, floor m2 per head {per_head}")
     kinds: Counter[str] = Counter()
     for tags in [*numbered.node_tags.values(), *numbered.way_tags, *[tags for _, tags in numbered.relations]]:
         for key in (
@@ -428,6 +430,17 @@ def check(
     _check_counts("people", PEOPLE, model.town, model.people, rasters[0])
     _check_counts("jobs", JOBS, model.work_town, model.jobs, rasters[1])
     _print_supply(numbered)
+    print_tally(
+        facilities(
+            model.content,
+            model.boxes,
+            model.box_tags,
+            model.points,
+            model.late,
+            lambda xy: _town_of(model.outlines, xy),
+        ),
+        PEOPLE,
+    )
     sizes = {
         path.name: path.stat().st_size
         for path in sorted(out.iterdir())
