@@ -205,7 +205,7 @@ def _middle(lot: Lot) -> np.ndarray:
 
 
 def _capacity(kind: str, random: np.random.Generator) -> dict[str, str]:
-    """Return the places, beds or staff of some facilities; most have none on the map."""
+    """Return the places or beds of some facilities; `supply` says those of most others."""
     if random.random() > 0.55:
         return {}
     number = random.random()
@@ -216,7 +216,7 @@ def _capacity(kind: str, random: np.random.Generator) -> dict[str, str]:
         "nine": {"capacity": str(int(1400 + 800 * number) // 45 * 45)},
         "elderly": {"capacity:beds": str(int(120 + 180 * number) // 10 * 10)},
         "nursing": {"capacity:beds": str(int(100 + 100 * number) // 10 * 10)},
-        "chc": {"staff:gp": str(int(8 + 10 * number)), "capacity:beds": str(int(20 + 40 * number) // 5 * 5)},
+        "chc": {"capacity:beds": str(int(20 + 40 * number) // 5 * 5)},
         "daycare": {"capacity": str(int(20 + 30 * number) // 5 * 5)},
         "nursery": {"capacity": str(int(40 + 60 * number) // 10 * 10)},
     }

@@ -194,7 +194,6 @@ def supplied(content: Content, box_tags: list[dict[str, str]], points: list[Poin
 def _doctors(kind: str, tags: dict[str, str], random: np.random.Generator) -> dict[str, str]:
     """Count the general practitioners where residents register: centres, stations, village clinics."""
     if kind == "chc":
-        tags = {key: value for key, value in tags.items() if key != "staff:gp"}
         return tags | {"staff_count:doctors": str(DOCTORS[tags["name"]])}
     if kind not in ("station", "village clinic"):
         return tags
