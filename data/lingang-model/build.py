@@ -12,18 +12,21 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
 from countryside import Canal, hamlets, polders, rivers, spurs, water_barriers
 from frame import GEOD, generator, polygons_of, united
+from jobs import JOBS, jobs_of, workplaces
 from landmarks import dyke_paths, island_paths, lake_paths, road_links, station_entrances, with_crossings
 from linework import Street, clipped, cut_at, joined, thinned, without_doubles
 from lots import Content
 from osmfile import UNITS_PER_DEGREE, Numbered, OsmFile
 from outlines import LAKE_CENTRE, LAKE_RADIUS_M, Outlines, boundary_features, draw_outlines
-from places import HOME_KINDS, bus_stops, fill_districts, scatter, standing, town_centres, village_houses
-from rasters import SHARE, people_of_homes, write_elevation, write_population
+from places import HOME_KINDS, bus_stops, fill_districts, public_lines, scatter, standing, town_centres, village_houses
+from plans import planned, with_sources
+from rasters import JOBS_LABEL, PEOPLE_LABEL, SHARE, shared_out, write_counts, write_elevation
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from streets import (
@@ -37,6 +40,11 @@ from streets import (
     main_roads,
     railway,
 )
+from supply import doors, elderly_floors, supplied
+from tally import facilities, print_tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # ASSUMPTION, not official: no resident figures by town were found. Round numbers for the end of 2024.
 PEOPLE = {
@@ -57,7 +65,7 @@ OUTLINE_NOTICE = (
 )
 SMALLEST_COMPONENT = 24  # graph nodes; smaller leftovers of cutting at water are dropped
 MOTOR_ONLY = ("motorway", "construction", "proposed", "raceway", "bus_guideway")
-MOST_BYTES = 12_000_000
+MOST_BYTES = 3_500_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,10 @@ class Model:
     home_ix: np.ndarray
     town: np.ndarray
     people: np.ndarray
+    late: list[tuple[np.ndarray, dict[str, str]]]
+    work_xy: np.ndarray
+    work_town: np.ndarray
+    jobs: np.ndarray
 
 
 def is_walkable(tags: dict[str, str]) -> bool:
@@ -133,9 +145,9 @@ def draw() -> Model:  # noqa: PLR0915 - one list of steps in their order
     zone = united([outlines.zones["nanhui-new-city"], outlines.zones["airport-south"], outlines.zones["xiaoyangshan"]])
     lines = hamlets(lines, town_centres(), zone)
     lines += spurs(lines, barriers, fields)
-    doors, entrances = station_entrances(stations, lines)
+    links, entrances = station_entrances(stations, lines)
     # Streets of different layers do not join; a motorway is cut into bridges over canals but joins nothing.
-    lines = joined([*lines, *doors, *island_bridges], np.array([gate for gate, _ in content.gates]))
+    lines = joined([*lines, *links, *island_bridges], np.array([gate for gate, _ in content.gates]))
     lines = _without_scraps(without_doubles(lines))
     lines, crossings = with_crossings(lines)
     high = cut_at(motorways, water_barriers(outlines, [*great, *small], []), generator("motorway bridges"), 400.0)
@@ -151,7 +163,7 @@ def draw() -> Model:  # noqa: PLR0915 - one list of steps in their order
     middles = boxes.mean(axis=1)[home_ix]
     town = _town_of(outlines, middles)
     levels = np.array([float(box_tags[index]["building:levels"]) for index in home_ix.tolist()])
-    people = people_of_homes(shapely.area(shapely.polygons(boxes[home_ix])) * levels, town, PEOPLE)
+    people = shared_out(shapely.area(shapely.polygons(boxes[home_ix])) * levels, town, PEOPLE)
 
     rural = np.array(
         [
@@ -165,10 +177,48 @@ def draw() -> Model:  # noqa: PLR0915 - one list of steps in their order
     for chinese, english, xy in stations:
         tags = {"railway": "station", "station": "subway", "public_transport": "station", "subway": "yes"}
         points.append((xy, tags | {"name": chinese, "name:zh": chinese, "name:en": english, "line": "16"}))
-    vertices = [*content.gates, *entrances, *crossings]
+    vertices = doors([*content.gates, *entrances, *crossings])
+
+    # What facilities offer, what is planned, and who works where: drawn last, by generators of their own.
+    clear = _clear_of(boxes, streets, wet)
+    with_sources(content)
+    points = supplied(content, box_tags, points)
+    floors = elderly_floors(content, boxes, clear)
+    sites, plots = planned(content, points, box_tags, boxes, middles, people, public_lines(lines), clear)
+    work_xy, weight, on_street = workplaces(boxes, box_tags, points)
+    work_town = _town_of(outlines, work_xy)
     return Model(
-        outlines, streets, [*great, *small], content, boxes, box_tags, points, vertices, rail, home_ix, town, people
+        outlines,
+        streets,
+        [*great, *small],
+        content,
+        boxes,
+        box_tags,
+        [*points, *sites],
+        vertices,
+        rail,
+        home_ix,
+        town,
+        people,
+        [*floors, *plots],
+        work_xy,
+        work_town,
+        jobs_of(weight, on_street, work_town),
     )
+
+
+def _clear_of(boxes: np.ndarray, streets: list[Street], wet: list[shapely.Geometry]) -> Callable[[np.ndarray], bool]:
+    """Return a test whether a ring keeps clear of buildings, streets and water."""
+    built, water = shapely.STRtree(shapely.polygons(boxes)), shapely.STRtree(wet)
+    segments = np.concatenate([np.stack([street.xy[:-1], street.xy[1:]], axis=1) for street in streets])
+    ways = shapely.STRtree(shapely.linestrings(segments))
+
+    def clear(ring: np.ndarray) -> bool:
+        shape = shapely.Polygon(ring)
+        near = [tree.query(shape, predicate="dwithin", distance=3.0) for tree in (built, ways, water)]
+        return not any(len(found) for found in near)
+
+    return clear
 
 
 def _with_sidewalk(road: Street, number: int, *, separate: bool) -> Street:
@@ -239,7 +289,7 @@ def _town_of(outlines: Outlines, xy: np.ndarray) -> np.ndarray:
     return town
 
 
-def to_osm(model: Model) -> Numbered:  # noqa: C901 - one loop for each kind of thing
+def to_osm(model: Model) -> Numbered:  # noqa: C901, PLR0912 - one loop for each kind of thing
     """Turn the drawing into numbered OSM objects."""
     osm = OsmFile()
     for street in model.streets:
@@ -286,6 +336,8 @@ def to_osm(model: Model) -> Numbered:  # noqa: C901 - one loop for each kind of 
         osm.add_node(xy, tags)
     for xy, tags in model.vertices:
         osm.tag_vertex(xy, tags)
+    for ring, tags in model.late:
+        osm.add_late(ring, tags)
     return osm.numbered()
 
 
@@ -300,7 +352,9 @@ def write_boundary(path: Path, outlines: Outlines) -> list[dict]:
     return features
 
 
-def check(model: Model, numbered: Numbered, features: list[dict], population: np.ndarray, out: Path) -> None:
+def check(
+    model: Model, numbered: Numbered, features: list[dict], rasters: tuple[np.ndarray, np.ndarray], out: Path
+) -> None:
     """Print what was measured and stop if a requirement does not hold."""
     areas = {feature["properties"]["id"]: feature["properties"]["area_km2"] for feature in features}
     print("areas km2:", areas)
@@ -352,7 +406,8 @@ def check(model: Model, numbered: Numbered, features: list[dict], population: np
     levels = np.array([float(model.box_tags[index]["building:levels"]) for index in homes.tolist()])
     floor_m2 = shapely.area(shapely.polygons(model.boxes[homes])) * levels
     per_head = {key: round(float(floor_m2[model.town == key].sum()) / PEOPLE[key], 1) for key in PEOPLE}
-    print(f"buildings {len(model.boxes)}, homes {len(homes)}, floor m2 per head {per_head}")
+    late = sum("building" in tags for _, tags in model.late)
+    print(f"buildings {len(model.boxes) + late}, homes {len(homes)}, floor m2 per head {per_head}")
     kinds: Counter[str] = Counter()
     for tags in [*numbered.node_tags.values(), *numbered.way_tags, *[tags for _, tags in numbered.relations]]:
         for key in (
@@ -372,10 +427,19 @@ def check(model: Model, numbered: Numbered, features: list[dict], population: np
             if key in tags:
                 kinds[f"{key}={tags[key]}"] += 1
     print("kinds:", dict(sorted(kinds.items())))
-    counted = {key: round(float(model.people[model.town == key].sum()) / SHARE, 3) for key in PEOPLE}
-    print("people:", counted, "raster", float(population[population > 0].sum(dtype=np.float64)))
-    _require(
-        abs(float(population[population > 0].sum(dtype=np.float64)) - sum(PEOPLE.values())) < 1, "people went missing"
+    _check_counts("people", PEOPLE, model.town, model.people, rasters[0])
+    _check_counts("jobs", JOBS, model.work_town, model.jobs, rasters[1])
+    _print_supply(numbered)
+    print_tally(
+        facilities(
+            model.content,
+            model.boxes,
+            model.box_tags,
+            model.points,
+            model.late,
+            lambda xy: _town_of(model.outlines, xy),
+        ),
+        PEOPLE,
     )
     sizes = {
         path.name: path.stat().st_size
@@ -384,6 +448,29 @@ def check(model: Model, numbered: Numbered, features: list[dict], population: np
     }
     print("bytes:", sizes, "together", sum(sizes.values()))
     _require(sum(sizes.values()) <= MOST_BYTES, "the files are too large")
+
+
+def _check_counts(
+    what: str, totals: dict[str, float], town: np.ndarray, counts: np.ndarray, raster: np.ndarray
+) -> None:
+    """Print the counts of every town and stop unless they and the raster are the totals, to the last 1/1024."""
+    counted = {key: int(counts[town == key].sum()) / SHARE for key in totals}
+    whole = float(raster[raster > 0].sum(dtype=np.float64))
+    print(f"{what}:", counted, "raster", whole)
+    _require(counted == totals, f"the {what} of a town are not its total")
+    _require(whole == sum(totals.values()), f"{what} went missing")
+
+
+def _print_supply(numbered: Numbered) -> None:
+    """Print how many objects carry each tag of supply, and the years of opening."""
+    tagged = [*numbered.node_tags.values(), *numbered.way_tags, *[tags for _, tags in numbered.relations]]
+    keys = ("staff_count:doctors", "capacity", "capacity:beds", "beds", "wheelchair", "kerb")
+    years = ("start_date", "opening_date", "end_date")
+    found = Counter(key if key in keys[:4] else f"{key}={tags[key]}" for tags in tagged for key in keys if key in tags)
+    print("supply:", dict(sorted(found.items())))
+    print(
+        "years:", dict(sorted(Counter(f"{key}={tags[key]}" for tags in tagged for key in years if key in tags).items()))
+    )
 
 
 def _require(holds: bool, message: str, /) -> None:  # noqa: FBT001 - reads like assert
@@ -402,14 +489,15 @@ def main() -> None:
     numbered = to_osm(model)
     numbered.write(out / "lingang-model.osm.pbf")
     middles = model.boxes.mean(axis=1)[model.home_ix]
-    population = write_population(out / "population.tif", middles, model.people, model.outlines)
+    population = write_counts(out / "population.tif", middles, model.people, model.outlines, PEOPLE_LABEL)
+    jobs = write_counts(out / "jobs.tif", model.work_xy, model.jobs, model.outlines, JOBS_LABEL)
     lowest, highest = write_elevation(out / "dem.tif", model.outlines)
     features = write_boundary(out / "boundary.geojson", model.outlines)
     for name in WRITTEN_BY_HAND:
         text = (Path(__file__).resolve().parent / name).read_text(encoding="utf-8")
         (out / name).write_text(text, encoding="utf-8")
     print(f"elevation {lowest:.1f} to {highest:.1f} m; built in {time.monotonic() - started:.0f} s")
-    check(model, numbered, features, population, out)
+    check(model, numbered, features, (population, jobs), out)
 
 
 if __name__ == "__main__":

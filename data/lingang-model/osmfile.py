@@ -30,6 +30,8 @@ class OsmFile:
     node_tags: list[dict[str, str]] = field(default_factory=list)
     tagged_points: list[tuple[np.ndarray, dict[str, str]]] = field(default_factory=list)
     relations: list[tuple[list[tuple[int, str]], dict[str, str]]] = field(default_factory=list)
+    late_points: list[np.ndarray] = field(default_factory=list)
+    late_tags: list[dict[str, str]] = field(default_factory=list)
 
     def add_way(self, xy: np.ndarray, tags: dict[str, str]) -> int:
         """Add a line and return its position."""
@@ -60,6 +62,11 @@ class OsmFile:
         """Put tags on the node that ways have at a point."""
         self.tagged_points.append((np.asarray(xy, dtype=np.float64), tags))
 
+    def add_late(self, ring: np.ndarray, tags: dict[str, str]) -> None:
+        """Add an outline that shares no node and is numbered after all else, whose numbers it leaves alone."""
+        self.late_points.append(np.asarray(ring, dtype=np.float64))
+        self.late_tags.append(tags)
+
     def numbered(self) -> Numbered:
         """Give every distinct point a node number, in the order of the ways."""
         counts = np.array([len(xy) for xy in self.way_points])
@@ -82,7 +89,11 @@ class OsmFile:
         for number, extra in enumerate(self.node_tags):
             tags[len(nodes) + number + 1] = extra
         ways = [_without_repeats(line) for line in refs]
-        return Numbered(np.vstack([nodes, own]), tags, ways, self.way_tags, self.relations)
+        late = [_units(ring)[:-1] for ring in self.late_points]
+        first_of = len(nodes) + len(own) + 1 + np.cumsum([0, *[len(ring) for ring in late]])
+        for start, ring in zip(first_of.tolist(), late, strict=False):
+            ways.append(np.append(np.arange(start, start + len(ring)), start))
+        return Numbered(np.vstack([nodes, own, *late]), tags, ways, self.way_tags + self.late_tags, self.relations)
 
 
 @dataclass(frozen=True)

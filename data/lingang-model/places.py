@@ -205,7 +205,7 @@ def _middle(lot: Lot) -> np.ndarray:
 
 
 def _capacity(kind: str, random: np.random.Generator) -> dict[str, str]:
-    """Return the places, beds or staff of some facilities; most have none on the map."""
+    """Return the places or beds of some facilities; `supply` says those of most others."""
     if random.random() > 0.55:
         return {}
     number = random.random()
@@ -216,7 +216,7 @@ def _capacity(kind: str, random: np.random.Generator) -> dict[str, str]:
         "nine": {"capacity": str(int(1400 + 800 * number) // 45 * 45)},
         "elderly": {"capacity:beds": str(int(120 + 180 * number) // 10 * 10)},
         "nursing": {"capacity:beds": str(int(100 + 100 * number) // 10 * 10)},
-        "chc": {"staff:gp": str(int(8 + 10 * number)), "capacity:beds": str(int(20 + 40 * number) // 5 * 5)},
+        "chc": {"capacity:beds": str(int(20 + 40 * number) // 5 * 5)},
         "daycare": {"capacity": str(int(20 + 30 * number) // 5 * 5)},
         "nursery": {"capacity": str(int(40 + 60 * number) // 10 * 10)},
     }
@@ -428,6 +428,19 @@ def standing(
     return boxes[number], [tags[index] for index in number.tolist()]
 
 
+def public_lines(streets: list[Street]) -> np.ndarray:
+    """Return the lines of the streets that are open to all, on the ground and built."""
+    return np.array(
+        [
+            shapely.LineString(street.xy)
+            for street in streets
+            if "access" not in street.tags
+            and street.tags["highway"] not in ("motorway", "construction")
+            and not street.tags.get("layer")
+        ]
+    )
+
+
 def scatter(
     homes: np.ndarray,
     people: np.ndarray,
@@ -438,14 +451,7 @@ def scatter(
 ) -> list[tuple[np.ndarray, dict[str, str]]]:
     """Place the facilities that are points, at the kerb of a public street near homes or in a town's centre."""
     random = generator("scatter")
-    public = [
-        street
-        for street in streets
-        if "access" not in street.tags
-        and street.tags["highway"] not in ("motorway", "construction")
-        and not street.tags.get("layer")
-    ]
-    lines = np.array([shapely.LineString(street.xy) for street in public])
+    lines = public_lines(streets)
     tree = shapely.STRtree(lines)
     towns = people * np.exp(
         -((np.hypot(*(homes[:, None] - centres[None]).transpose(2, 0, 1)).min(axis=1) / 480.0) ** 2)

@@ -1,8 +1,9 @@
-"""People per 100 m pixel and elevation, as GeoTIFFs."""
+"""People and jobs per 100 m pixel, and elevation, as GeoTIFFs."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PIXEL_M = 100
 NODATA = -200.0
-SHARE = 1024  # people are held in 1/1024
+SHARE = 1024  # people and jobs are held in 1/1024
 DEM_STEP_DEG = 2 / 3600  # about 53 m by 62 m
 LAND_M, LAND_SWING_M = 4.0, 1.0
 SEA_WALL_M, SEA_WALL_WIDE_M = 3.2, 90.0
@@ -28,21 +29,34 @@ ISLAND_TOP_M = 148.0
 MODEL_TAGS = {"MODEL": "yes", "lifecircle_notice": "a model, not survey data / 模型数据，非实测"}
 
 
-def people_of_homes(floor_m2: np.ndarray, town: np.ndarray, totals: dict[str, float]) -> np.ndarray:
-    """Share each town's assumed people among its homes by floor area, in whole 1/1024 of a person."""
-    people = np.zeros(len(floor_m2), dtype=np.int64)
+@dataclass(frozen=True)
+class Label:
+    """What a grid of counts says of itself: unit, year, and the band's description."""
+
+    unit: str
+    year: str
+    about: str
+
+
+PEOPLE_LABEL = Label("people per pixel", "2024", "people (model assumption)")
+JOBS_LABEL = Label("jobs per pixel", "2023", "jobs (town totals of the 2023 census or assumed, places are the model's)")
+
+
+def shared_out(weight: np.ndarray, town: np.ndarray, totals: dict[str, float]) -> np.ndarray:
+    """Share each town's total among its places by their weight, in whole 1/1024 of a person or a job."""
+    counts = np.zeros(len(weight), dtype=np.int64)
     for key in sorted(totals):
         mine = np.flatnonzero(town == key)
-        exact = floor_m2[mine] / floor_m2[mine].sum() * totals[key] * SHARE
+        exact = weight[mine] / weight[mine].sum() * totals[key] * SHARE
         whole = np.floor(exact).astype(np.int64)
         missing = round(totals[key] * SHARE) - int(whole.sum())
         whole[np.argsort(-(exact - whole), kind="stable")[:missing]] += 1
-        people[mine] = whole
-    return people
+        counts[mine] = whole
+    return counts
 
 
-def write_population(path: Path, homes: np.ndarray, people: np.ndarray, outlines: Outlines) -> np.ndarray:
-    """Write people (in 1/1024) at points to the 100 m grid, and return the grid."""
+def write_counts(path: Path, places: np.ndarray, counts: np.ndarray, outlines: Outlines, label: Label) -> np.ndarray:
+    """Write people or jobs (in 1/1024) at points to the 100 m grid, and return the grid."""
     land = shapely.union_all([outlines.land, outlines.island])
     around = shapely.union_all([land, *outlines.zones.values()])
     west, south, east, north = around.bounds
@@ -50,12 +64,12 @@ def write_population(path: Path, homes: np.ndarray, people: np.ndarray, outlines
     columns, rows = math.ceil((east - west) / PIXEL_M), math.ceil((north - south) / PIXEL_M)
     top = south + rows * PIXEL_M
     transform = from_origin(west, top, PIXEL_M, PIXEL_M)
-    counts = np.zeros((rows, columns), dtype=np.int64)
-    at = np.floor((homes - [west, 0]) / PIXEL_M).astype(np.int64)[:, 0]
-    down = np.floor((top - homes[:, 1]) / PIXEL_M).astype(np.int64)
-    np.add.at(counts, (down, at), people)
+    grid_counts = np.zeros((rows, columns), dtype=np.int64)
+    at = np.floor((places - [west, 0]) / PIXEL_M).astype(np.int64)[:, 0]
+    down = np.floor((top - places[:, 1]) / PIXEL_M).astype(np.int64)
+    np.add.at(grid_counts, (down, at), counts)
     dry = rasterize([(land, 1)], (rows, columns), transform=transform, all_touched=True).astype(bool)
-    grid = np.where(dry | (counts > 0), counts / SHARE, NODATA).astype(np.float32)
+    grid = np.where(dry | (grid_counts > 0), grid_counts / SHARE, NODATA).astype(np.float32)
     profile = {
         "driver": "GTiff",
         "width": columns,
@@ -74,8 +88,8 @@ def write_population(path: Path, homes: np.ndarray, people: np.ndarray, outlines
     }
     with rasterio.open(path, "w", **profile) as out:
         out.write(grid, 1)
-        out.update_tags(**MODEL_TAGS, unit="people per pixel", year="2024")
-        out.set_band_description(1, "people (model assumption)")
+        out.update_tags(**MODEL_TAGS, unit=label.unit, year=label.year)
+        out.set_band_description(1, label.about)
     return grid
 
 
