@@ -145,6 +145,11 @@ def run(  # noqa: PLR0917
         Optional[str],  # noqa: UP045
         typer.Option(metavar="A=500,B=300", help="Judge services by another number a text of the standard says."),
     ] = None,
+    zone_class: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="CLASS", help="Class of the zones that name none, where thresholds differ by it."),
+    ] = None,
+    built: Annotated[Optional[str], typer.Option(help="new or existing: leave out norms for the other.")] = None,  # noqa: UP045
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
     cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
     cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
@@ -157,7 +162,8 @@ def run(  # noqa: PLR0917
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
         hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
-        profile=profile, gates=gates, choose=_choices(choose), year=year, cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        profile=profile, gates=gates, choose=_choices(choose), zone_class=zone_class, built=built, year=year,
+        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
         prepared = study.prepare(progress=progress)

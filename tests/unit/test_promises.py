@@ -1,0 +1,269 @@
+"""A plan's promises: by place and year, never more than was examined, and what has no data said to have none."""
+
+import json
+
+import pandas as pd
+import pytest
+from drawn import boundary, lonlat
+from world import World
+
+from lifecircle.errors import StandardError
+from lifecircle.standards import Standard
+
+RULES = """\
+schema = 1
+name = "plan"
+title = "Plan"
+title_zh = "规划"
+source = "made up for the tests"
+legal = "plan"
+years = [2021, 2030]
+[services.school]
+title = "School"
+title_zh = "学校"
+profile = "metres"
+threshold = { value = 150, source = "text", status = "verified" }
+may_lack = true
+tags = [{ match = { amenity = ["school"] } }]
+[services.clinic]
+title = "Clinic"
+title_zh = "诊所"
+profile = "metres"
+threshold = { value = 500, source = "text", status = "verified" }
+may_lack = true
+tags = [{ match = { amenity = ["clinic"] } }]
+[services.theatre]
+title = "Theatre"
+title_zh = "剧院"
+profile = "metres"
+threshold = { value = 500, source = "text", status = "verified" }
+may_lack = true
+tags = [{ match = { amenity = ["theatre"] } }]
+[norms.doctors]
+title = "Doctors"
+title_zh = "医生"
+least = 2
+unit = "doctors"
+service = "clinic"
+supply = { tags = ["staff_count:doctors"] }
+source = "plan"
+status = "verified"
+[together.near]
+title = "Near"
+title_zh = "邻近"
+service = "school"
+near = ["clinic"]
+within_m = 60
+source = "plan"
+status = "verified"
+[composites.either]
+title = "Either"
+title_zh = "任一"
+at_least = 1
+of = ["school", "theatre"]
+source = "plan"
+status = "verified"
+"""
+PROMISE = """
+[promises.{key}]
+title = "{key} title"
+title_zh = "{key} 标题"
+asks = "{asks}"
+{more}
+source = "plan of 2021"
+clause = "§{key}"
+status = "verified"
+"""
+STREET = """
+    h              i                        j
+    A--------------B------------------------C
+    s  c                               t
+"""
+
+
+def promise(key, asks, more=""):
+    return PROMISE.format(key=key, asks=asks, more=more)
+
+
+def street():
+    """1,000 people each at 0, 150 and 400 m; a school at 0 m, a clinic beside it, a school at 350 m from 2025 on."""
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hij", 1000.0)
+    world.stand("s", amenity="school", start_date="2015")
+    world.nodes[world.stand("c", amenity="clinic")][2]["staff_count:doctors"] = "6"
+    world.stand("t", proposed__amenity="school", opening_date="2025")
+    return world
+
+
+def run(tmp_path, *promises, **keys):
+    path = boundary(
+        tmp_path / "zones.geojson", ("west", "zone", -500, -700, 250, 700), ("east", "zone", 250, -700, 900, 700),
+        ("pilot", "overlay", -400, -600, 250, 600),
+    )  # fmt: skip
+    rules = RULES + "".join(promises)
+    names = "school clinic theatre"
+    return street().run(tmp_path, names, rules=rules, boundary=str(path), year=2024, **keys).result
+
+
+def headline(result):
+    return {key: told.verdict for key, told in result.promises.headline.items()}
+
+
+def test_coverage_is_told_by_year_and_judged_in_the_year_promised(tmp_path):
+    all_2024 = promise("a", "coverage", 'of = ["school"]\nyear = 2024')
+    all_2030 = promise("b", "coverage", 'of = ["school"]\nyear = 2030')
+    most_2030 = promise("c", "coverage", 'of = ["school"]\nyear = 2030\ntarget = 0.6')
+    result = run(tmp_path, all_2024, all_2030, most_2030)
+    by_year = {year: told.numerator for year, told in result.promises.of_zone("a", "region").items()}
+    assert by_year == {2024: 1000, 2021: 1000, 2030: 2000}
+    assert headline(result) == {"a": "not_kept", "b": "not_kept", "c": "kept"}
+    east = result.promises.of_zone("a", "east")
+    assert (east[2021].numerator, east[2030].numerator, east[2030].denominator) == (0, 1000, 1000)
+    for year in by_year:
+        parts = [result.promises.of_zone("a", zone)[year].numerator for zone in ("west", "east")]
+        assert sum(parts) == by_year[year]
+
+
+def test_a_year_is_the_run_of_that_year(tmp_path):
+    """What a promise says of another year is what a run with that year says."""
+    result = run(tmp_path, promise("a", "coverage", 'of = ["school"]\nyear = 2030'))
+    other = type(result.study)(result.study.keys.model_copy(update={"year": 2030})).run()
+    figure = next(
+        f for f in other.coverage.figures() if (f.zone, f.service, f.measure) == ("region", "school", "people")
+    )
+    assert result.promises.of_zone("a", "region")[2030].numerator == figure.met == 2000
+
+
+def test_no_more_is_said_than_was_examined(tmp_path):
+    kept = 'of = ["clinic"]\nyear = 2024\n'
+    result = run(
+        tmp_path, promise("whole", "coverage", kept + "area_km2 = 873"), promise("here", "coverage", kept),
+        promise("pilot", "coverage", kept + 'zone = "pilot"\narea_km2 = 0.78'),
+        promise("far", "coverage", kept + 'zone = "far-zone"\narea_km2 = 119.5'),
+        promise("broken", "coverage", 'of = ["school"]\nyear = 2024\narea_km2 = 873'),
+    )  # fmt: skip
+    assert headline(result) == {
+        "whole": "kept_in_part", "here": "kept", "pilot": "kept", "far": "not_examined", "broken": "not_kept",
+    }  # fmt: skip
+    page = result.page("index")
+    assert "kept in the part examined" in page
+    assert "examined of 873.0 km²" in page
+    assert "nothing examined of 119.5 km²" in page
+
+
+def test_what_the_data_lacks_is_unknown_unless_somebody_lacks_something_else(tmp_path):
+    result = run(
+        tmp_path, promise("all", "coverage", "year = 2024"),
+        promise("culture", "coverage", 'of = ["clinic", "theatre"]\nyear = 2024'),
+        promise("either", "composite", 'of = ["either"]\nyear = 2024'),
+    )  # fmt: skip
+    assert headline(result) == {"all": "not_kept", "culture": "unknown", "either": "unknown"}
+    assert "the data holds none of: theatre" in result.page("index")
+
+
+@pytest.mark.parametrize(
+    ("asks", "more", "verdict", "value"),
+    [
+        ("norm", 'of = ["doctors"]', "kept", 2.0),
+        ("together", 'of = ["near"]', "kept", 1.0),
+        ("count", 'of = ["school"]\nleast = 1', "kept", 1.0),
+        ("count", 'of = ["school"]\nleast = 2', "not_kept", 0.5),
+        ("count", 'of = ["school"]\nleast = 1\neach_zone = true', "not_kept", 0.5),
+        ("count", 'of = ["doctors"]\nleast = 6', "kept", 1.0),
+        ("count", 'of = ["theatre"]\nleast = 1', "not_kept", 0.0),
+        ("nothing", 'needs = "a list"', "not_computed", None),
+        ("jobs_housing", "", "not_computed", None),
+    ],
+)  # fmt: skip
+def test_every_kind_of_promise(tmp_path, asks, more, verdict, value):
+    result = run(tmp_path, promise("p", asks, more + "\nyear = 2024"))
+    told = result.promises.headline["p"]
+    assert (told.verdict, told.value) == (verdict, value)
+
+
+def test_in_2030_every_zone_has_its_school(tmp_path):
+    result = run(tmp_path, promise("p", "count", 'of = ["school"]\nleast = 1\neach_zone = true\nyear = 2030'))
+    assert headline(result) == {"p": "kept"}
+    assert result.promises.of_zone("p", "region")[2021].note[0] == "not in: east"
+
+
+def test_barrier_free_streets_are_those_a_wheelchair_may_use(tmp_path):
+    world = street()
+    world.way((400, -20), (400, -120), highway="steps")
+    rules = RULES + promise("p", "barrier_free", "year = 2024")
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    told = result.promises.headline["p"]
+    assert (told.verdict, told.measure) == ("not_kept", "street_m")
+    assert told.value == pytest.approx(400 / 500, rel=1e-3)
+    bare = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    assert bare.promises.headline["p"].verdict == "unknown"  # what no tag bars is not proved open
+
+
+def test_jobs_stand_beside_residents(tmp_path):
+    lon, lat = lonlat(400, 0)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{lon},{lat},600\n", encoding="utf-8")
+    demand = {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+    told = run(tmp_path, promise("p", "jobs_housing"), demand=demand).promises.of_zone("p", "region")[2024]
+    assert (told.verdict, told.value) == ("stated", 0.2)
+    assert told.note[0] == "workers with housing within 15 min: 100 %, 30 min: 100 %"
+
+
+def test_promises_can_be_traced(tmp_path):
+    folder = run(tmp_path, promise("a", "coverage", 'of = ["school"]\nyear = 2030')).write(tmp_path / "out")
+    (row,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["promises"]
+    assert (row["source"], row["clause"], row["status"]) == ("plan of 2021", "§a", "verified")
+    for found in row["found"]:
+        assert found["value"] == found["numerator"] / found["denominator"]
+    card = pd.read_parquet(folder / "scorecard.parquet")
+    mine = card[(card["rule"] == "a") & (card["zone"] == "region")].set_index("year")
+    assert mine["numerator"].to_dict() == {2021: 1000.0, 2024: 1000.0, 2030: 2000.0}
+    assert set(mine["kind"]) == {"promise"}
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "a title" in page
+    assert "plan of 2021 (verified)" in page
+
+
+def test_a_standard_that_promises_nothing_has_no_such_section(tmp_path):
+    result = run(tmp_path)
+    assert result.promises.promises == {}
+    assert "What the plan promises" not in result.page("index")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (promise("p", "coverage", 'of = ["scool"]'), "promises.p names 'scool', which is no service; did you mean"),
+        (promise("p", "norm", 'of = ["doctor"]'), "promises.p names 'doctor', no norm; did you mean 'doctors'"),
+        (promise("p", "norm"), "names one in 'of'"),
+        (promise("p", "nothing"), "'needs' says which data"),
+        (promise("p", "coverage", 'needs = "x"'), "'needs' says which data"),
+        (promise("p", "count", 'of = ["school"]'), "'least' says how many"),
+        (promise("p", "coverage", "target = 1.5"), "less than or equal to 1"),
+    ],
+)
+def test_promises_that_say_nothing_are_refused(tmp_path, text, message):
+    path = tmp_path / "rules.toml"
+    path.write_text(RULES + text, encoding="utf-8")
+    with pytest.raises(StandardError, match=message):
+        Standard.load(path)
+
+
+def test_hostile_words_of_a_plan_are_text(tmp_path):
+    text = promise("p", "nothing", 'needs = "<script>alert(1)</script>"').replace("p title", "<img src=x>")
+    page = run(tmp_path, text).page("index")
+    assert "<script>alert" not in page
+    assert "<img src=x>" not in page
+
+
+def test_the_lingang_plan_is_listed_whole():
+    plan = Standard.load("lingang-2021")
+    assert plan.years == [2021, 2025, 2035]
+    said = {key: (p.zone, p.year, p.area_km2) for key, p in plan.promises.items()}
+    assert said["pilot_2025"] == ("pilot-zone", 2025, 119.5)
+    assert said["whole_2035"] == (None, 2035, 873)
+    assert all(p.source.startswith("沪发改社〔2021〕9号") for p in plan.promises.values())
+    assert [key for key, p in plan.promises.items() if p.asks == "nothing"] == [
+        "ahead_of_demand", "school_groups", "idle_property", "emergency", "smart_services",
+    ]  # fmt: skip
+    assert {"gps", "elderly_floor"} <= {name for p in plan.promises.values() for name in p.of}
