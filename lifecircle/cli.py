@@ -419,6 +419,8 @@ def _study(what: str | None, **keys: Any) -> "Study":
                 "nothing to run: give a study file, a region (lifecircle regions), "
                 "or --osm with --boundary, --bbox or --place"
             )
+        if (place := keys.get("place")) and not place["boundary"][0].isdigit():
+            said.setdefault("title", place["boundary"][0])
         said.setdefault("name", _stem(Path(said["osm"]).name.split(".")[0]))
         return Study.from_keys(said)
     study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what, keys=said)

@@ -463,16 +463,16 @@ def _prepare(study: Study, clock: _Clock, *, allow_empty: bool = False) -> Prepa
     if keys.gates is not None:
         profiles = {name: profile.model_copy(update={"gates": keys.gates}) for name, profile in profiles.items()}
     _check_cutoffs(standard, profiles, keys)
-    if keys.boundary is not None:
-        region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
-    elif keys.place is not None:
-        with clock.stage("boundary"):
+    with clock.stage("boundary"):
+        if keys.boundary is not None:
+            region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
+        elif keys.place is not None:
             region = boundaries.read_region(keys.osm, keys.place, name=keys.name, crs=keys.crs)
-    else:
-        assert keys.bbox is not None  # noqa: S101 (the study file was checked)
-        region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
-    if keys.hard_barrier is not None:
-        region = region.with_hard_barriers(keys.hard_barrier)
+        else:
+            assert keys.bbox is not None  # noqa: S101 (the study file was checked)
+            region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
+        if keys.hard_barrier is not None:
+            region = region.with_hard_barriers(keys.hard_barrier)
     cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
     buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
     clip = region.clip_bounds(buffer_m)

@@ -67,8 +67,9 @@ class _Known:
 
     @property
     def folded(self) -> set[str]:
-        """All its names, as they are compared."""
-        return {fold(part) for key in _NAMES for part in self.tags.get(key, "").split(";")} - {""}
+        """All its names, as they are compared; a tag may hold several, parted by semicolons."""
+        said = [self.tags[key] for key in _NAMES if key in self.tags]
+        return {fold(part) for text in said for part in (text, *text.split(";"))} - {""}
 
     def __str__(self) -> str:
         level = "no admin_level" if self.level is None else f"admin_level {self.level}"
@@ -396,15 +397,16 @@ def _members(path: Path, relation: int) -> tuple[int, int, int]:
     there = 0
     for thing in _picked(path, osmium.osm.RELATION, [relation]):
         if isinstance(thing, osmium.osm.Relation):
-            ways.update(member.ref for member in thing.members if member.type == "w" and member.ref in _IDS)
+            ways.update(member.ref for member in thing.members if member.type == "w")
     for thing in _picked(path, osmium.osm.WAY, ways):
         if isinstance(thing, osmium.osm.Way):
             there += 1
-            nodes.update(node.ref for node in thing.nodes if node.ref in _IDS)
+            nodes.update(node.ref for node in thing.nodes)
     held = sum(1 for _ in _picked(path, osmium.osm.NODE, nodes))
     return len(ways), len(ways) - there, len(nodes) - held
 
 
 def _picked(path: Path, kind: osmium.osm.osm_entity_bits, ids: Iterable[int]) -> osmium.FileProcessor:
-    """Objects of one kind by their ids."""
-    return osmium.FileProcessor(str(path), kind).with_filter(osmium.filter.IdFilter(sorted(ids)))
+    """Read the objects of one kind with these ids."""
+    wanted = osmium.filter.IdFilter([number for number in ids if number in _IDS])
+    return osmium.FileProcessor(str(path), kind).with_filter(wanted)
