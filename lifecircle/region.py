@@ -30,6 +30,7 @@ _SLIVER_SHARE = 0.01
 """Share of the smaller of two surveyed areas that is still a border drawn twice, and is cut."""
 _SLIVER_M2 = 10_000.0
 """What of a boundary no zone covers is a zone of its own from this size on; below it nobody is looked for there."""
+_NOISE_M2 = 1.0
 
 
 @dataclass(frozen=True)
@@ -187,21 +188,20 @@ class Region:
             Two zones overlap by more than a sliver, or most of one lies outside the boundary.
         """
         kept: list[Zone] = []
-        taken: BaseGeometry = shapely.Polygon()
+        shapely.prepare(boundary)
         for zone in zones:
-            inside = areal(zone.geometry.intersection(boundary))
+            inside = zone.geometry if boundary.covers(zone.geometry) else areal(zone.geometry.intersection(boundary))
             if inside.area < zone.geometry.area / 2:
                 raise DataError(
                     f"most of the zone {zone.name!r} ({zone.key}) lies outside the boundary of {name!r}; "
                     "leave it out, or take a boundary that holds it"
                 )
-            _check_overlap(zone, kept)
-            left = areal(inside.difference(taken))
-            taken = taken.union(left)
-            kept.append(replace(zone, geometry=left))
-        rest = areal(boundary.difference(taken))
-        if geodesic_area(rest) >= _SLIVER_M2:
-            kept.append(Zone("rest", "rest", "剩余", rest))
+            over = _slivers(zone, kept)
+            kept.append(replace(zone, geometry=areal(inside.difference(shapely.union_all(over))) if over else inside))
+        rest = boundary.difference(shapely.union_all([zone.geometry for zone in kept]))
+        parts = [part for part in shapely.get_parts(areal(rest)) if geodesic_area(part) >= _NOISE_M2]
+        if sum(map(geodesic_area, parts)) >= _SLIVER_M2:
+            kept.append(Zone("rest", "rest", "剩余", shapely.union_all(parts)))
         whole = shapely.union_all([zone.geometry for zone in kept])
         return cls(name, whole, tuple(kept), tuple(overlays), _metre_crs(whole, crs))
 
@@ -387,14 +387,19 @@ def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:
     return shapely.union_all(parts) if parts else None
 
 
-def _check_overlap(zone: Zone, others: list[Zone]) -> None:
+def _slivers(zone: Zone, others: list[Zone]) -> list[BaseGeometry]:
+    """List the outlines of others a zone overlaps by a sliver; refuse an overlap by more."""
+    found = []
     for other in others:
         shared = zone.geometry.intersection(other.geometry).area
         if shared > _SLIVER_SHARE * min(zone.geometry.area, other.geometry.area):
             raise DataError(
                 f"the zones {other.name!r} ({other.key}) and {zone.name!r} ({zone.key}) overlap, so their figures "
-                "could not add up; ask for one of them as an overlay"
+                "could not add up; leave one out, or ask for it as an overlay"
             )
+        if shared > 0:
+            found.append(other.geometry)
+    return found
 
 
 def _check_partition(zones: list[Zone], path: Path) -> None:

@@ -25,6 +25,7 @@ _NAMES = ("name", "name:zh", "name:en", "alt_name", "official_name")
 _ZH = ("name:zh", "name:zh-Hans", "name")
 _LISTED = 8  # areas told in one message
 _IDS = range(1, 10**12)  # what OSM will ever count up to; osmium keeps a bit for every id below the largest it is given
+_TOLD = 60  # characters of a name in a message
 _LONGEST = 255  # as in OSM
 _TAKE_WHOLE = (
     "take an extract that covers the place whole (cut with osmium extract -s smart -S types=boundary,multipolygon), "
@@ -73,7 +74,7 @@ class _Known:
 
     def __str__(self) -> str:
         level = "no admin_level" if self.level is None else f"admin_level {self.level}"
-        return f"{self.plain}{f' {self.name!r}' if self.name else ''} ({level})"
+        return f"{self.plain}{f' {self.name[:_TOLD]!r}' if self.name else ''} ({level})"
 
     @property
     def plain(self) -> str:
@@ -130,6 +131,7 @@ def read_region(path: str | Path, place: Place, *, name: str, crs: str | None = 
     extract = _Extract.read(path, place)
     found = [extract.find(area) for area in place.boundary]
     boundary = areal(shapely.union_all([extract.shapes[known.key] for known in found]))
+    shapely.prepare(boundary)
     if place.zones_level is not None:
         zones = extract.of_level(place.zones_level, boundary)
     elif place.zones:
@@ -185,7 +187,10 @@ class _Extract:
         fits = _fits(self.known, area)
         if not fits:
             raise DataError(self._nothing(area))
-        if fits[0].osm_id not in {area.relation, area.way}:
+        if fits[0].osm_id in {area.relation, area.way}:
+            if area.name is not None and fold(area.name) not in fits[0].folded:
+                log.warning("%s: %s is now called otherwise: %s", self.path.name, area.asked, fits[0])
+        else:
             if area.relation or area.way:
                 log.warning("%s is not in %s; taking what has the name", area.asked, self.path.name)
             fits = self._within(area, fits)
@@ -238,7 +243,9 @@ class _Extract:
 
     def _lies_in(self, found: _Known, around: BaseGeometry) -> bool:
         shape = self.shapes.get(found.key)
-        return shape is not None and bool(areal(shape.intersection(around)).area >= shape.area / 2)
+        if shape is None or not shapely.intersects(around, shape):
+            return False
+        return bool(areal(shape.intersection(around)).area >= shape.area / 2)
 
     def _nothing(self, area: Area) -> str:
         said = f"{self.path.name} holds no boundary that is {area.asked}"
@@ -279,11 +286,12 @@ class _Extract:
         with reading(self.path):
             n_ways, n_missing, n_lost = _members(self.path, found.osm_id)
         if n_missing or n_lost:
-            lacks = f"{n_missing} of its {n_ways} ways" if n_missing else f"{n_lost} nodes of its ways"
+            lacks = f"{n_missing} of its {n_ways} ways" if n_missing else f"{n_lost} of the nodes of its ways"
             return f"{found} is not whole in {self.path.name}, which lacks {lacks}: {_TAKE_WHOLE}"
         return (
-            f"the {n_ways} ways of {found} are all in {self.path.name}, but make no closed rings: it is drawn wrong in "
-            "OpenStreetMap; take an extract of another day, or give a boundary file (--boundary)"
+            f"{found} is whole in {self.path.name} ({n_ways} ways), but they make no rings that are closed and do not "
+            "cross: it is drawn wrong in OpenStreetMap; take an extract of another day, or give a boundary file "
+            "(--boundary)"
         )
 
 

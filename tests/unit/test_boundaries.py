@@ -88,9 +88,12 @@ def land(hostile=HOSTILE):
         "broken", [*world.ring((9000, 0), (9500, 0), (9500, 500))[:2], 99_999], name="残街道", admin_level="8"
     )
     world.area_of("open", world.ring((9000, 1000), (9500, 1000), (9500, 1500))[:2], name="开街道", admin_level="8")
+    bow = world.ring((9000, 2000), (9500, 2500), (9500, 2000), (9000, 2500))
     for key, level in (("city", "4"), ("core", "8")):
         world.area_of(key, world.box("other"), name="双城", admin_level=level)
     world.area_of("quarter", enclave, boundary="", place="quarter", name="新区")
+    world.area_of("crossed", bow, name="叉街道", admin_level="11")
+    world.area_of("empty", [], name="空街道", admin_level="11")
     world.area_of("route", world.box("west"), type="route", boundary="", name="环线")
     world.relations = [(members, {k: v for k, v in tags.items() if v}) for members, tags in world.relations]
     world.key["village"] = world.area(
@@ -220,6 +223,15 @@ def test_an_id_that_is_gone_falls_back_on_the_name(extract, world, caplog):
     assert "relation 777 '测试区' is not in land.osm.pbf" in caplog.text
 
 
+def test_an_id_that_is_called_otherwise_is_told_of(extract, caplog):
+    region = read_region(extract, place(boundary=[{"relation": 1, "name": "上海县"}]), name="x")
+    assert region.zones[0].key == "r1"
+    assert "is now called otherwise: relation 1 '测试区'" in caplog.text
+    caplog.clear()
+    read_region(extract, place(boundary=[{"relation": 1, "name": "TEST district"}]), name="x")
+    assert not caplog.text
+
+
 def test_what_cannot_be_told_is_said(extract, world, caplog):
     region = read_region(extract, place(boundary=[{"name": "测试区", "within": "上海市"}]), name="x")
     assert region.zones[0].key == f"r{world.key['district']}"
@@ -294,9 +306,11 @@ def failing(extract, world):
         ),
         "not whole by id": ({"boundary": [key["broken"]]}, ["lacks 1 of its 3 ways"]),
         "zone not whole": ({"boundary": DISTRICT, "zones": ["残街道"]}, ["lacks 1 of its 3 ways"]),
-        "open ring": ({"boundary": ["开街道"]}, ["the 2 ways of", "make no closed rings", "drawn wrong"]),
+        "open ring": ({"boundary": ["开街道"]}, ["'开街道' (admin_level 8) is whole", "(2 ways)", "drawn wrong"]),
+        "crossing itself": ({"boundary": ["叉街道"]}, ["(4 ways)", "do not cross", "drawn wrong"]),
+        "of no ways": ({"boundary": ["空街道"]}, ["(0 ways)", "drawn wrong"]),
         "no zone of the level": (
-            {"boundary": DISTRICT, "zones_level": 9}, ["no whole area of admin_level 9", "4 (1), 6 (2), 8 (7), 10 (1)"],
+            {"boundary": DISTRICT, "zones_level": 9}, ["no whole area of admin_level 9", "4 (1), 6 (2), 8 (7), 10 (1), 11 (2)"],
         ),
         "zone outside": ({"boundary": DISTRICT, "zones": ["另一区"]}, ["'另一区' (r5) lies outside the boundary"]),
         "zones overlap": (
@@ -326,7 +340,7 @@ def test_nodes_may_be_missing_too(tmp_path):
     number = world.at[(3000, 3000)]
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if f'<node id="{number}"' not in line]
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(DataError, match="lacks 1 nodes of its ways"):
+    with pytest.raises(DataError, match="lacks 1 of the nodes of its ways"):
         read_region(path, place(boundary=DISTRICT), name="x")
 
 
