@@ -30,6 +30,7 @@ app.add_typer(standards_app, name="standards")
 
 _LONGEST = 20_000  # minutes or metres of an isochrone
 STAGES = {
+    "boundary": "finding the boundary",
     "read": "reading the data",
     "network": "building the network",
     "facilities": "finding facilities and entrances",
@@ -41,36 +42,6 @@ STAGES = {
     "tables": "writing tables",
     "pages": "drawing pages",
 }
-_TEMPLATE = """\
-# A lifecircle study. Run it with: lifecircle run {file}
-# Paths are relative to this file. A key set to nothing may simply be left out.
-schema = 1
-name = "{name}"              # names the results folder: maps/{name}
-# title = "My region"        # what the pages say
-# title_zh = "我的区域"
-
-osm = "region.osm.pbf"       # an OpenStreetMap extract: .osm.pbf, .osm, .osm.gz or .osm.bz2
-# population = "people.tif"  # people per pixel, any CRS; without it 100 m squares over homes, and people stay unknown
-# elevation = "dem.tif"      # metres; without it all walks are level
-
-# Where: a GeoJSON file with one or more zones (property role = "overlay" for further areas), or a box.
-boundary = "boundary.geojson"
-# bbox = [121.80, 30.85, 121.95, 30.95]  # west, south, east, north, degrees
-# hard_barrier = "walls.geojson"         # areas nobody gets past, mapped or not: a sea wall, a guarded fence
-
-standard = "xminute-generic" # a preset (lifecircle standards) or a .toml file of your own
-# services = ["healthcare"]  # only some services of the standard
-# profile = "senior"         # who walks, instead of whom the standard says; metre rules stay as they are
-# year = 2025                # facilities open in this year; default: the year of the data
-
-# cutoff_s = 1800            # how far is searched, seconds; beyond it a walk is only known to be longer
-# cutoff_m = 2000            # the same for rules in metres
-# choose = {{ kindergarten = 500 }}  # judge by another number a text of the standard says (lifecircle standards show)
-# gates = "residents"        # private ways for everybody: open, residents or closed; default: as the profiles say
-# snap_limit_m = 500         # homes and facilities farther than this from every path are reported as unsnapped
-# crs = "EPSG:32651"         # metre CRS; default: the UTM zone of the region
-# out = "results"            # default: maps/<name> in the working directory
-"""
 
 
 def main() -> None:
@@ -119,6 +90,8 @@ PopulationOption = Annotated[Optional[Path], typer.Option(help="Raster of people
 ElevationOption = Annotated[Optional[Path], typer.Option(help="Raster of elevation in metres.")]  # noqa: UP045
 BoundaryOption = Annotated[Optional[Path], typer.Option(help="GeoJSON of the zones, WGS84.")]  # noqa: UP045
 BoxOption = Annotated[Optional[str], typer.Option(metavar="W,S,E,N", help="A box in degrees instead of a boundary.")]  # noqa: UP045
+PlaceOption = Annotated[Optional[str], typer.Option(metavar="NAME|ID", help="An area of the extract instead.")]  # noqa: UP045
+LevelOption = Annotated[Optional[int], typer.Option(help="Zones: every area of this admin_level in the --place.")]  # noqa: UP045
 
 
 @app.command()
@@ -131,6 +104,8 @@ def run(  # noqa: PLR0917
     elevation: ElevationOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
+    place: PlaceOption = None,
+    zones_level: LevelOption = None,
     hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
     title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
@@ -161,8 +136,9 @@ def run(  # noqa: PLR0917
     """Compute coverage and gaps of a region and write the results folder."""
     study = _study(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=_box(bbox), name=name,
-        hard_barrier=hard_barrier, title=title, standard=standard, services=services.split(",") if services else None,
-        profile=profile, gates=gates, choose=_choices(choose), zone_class=zone_class, built=built, year=year,
+        place=_place(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
+        services=services.split(",") if services else None, gates=gates, choose=_choices(choose),
+        zone_class=zone_class, built=built, year=year,
         cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
@@ -188,6 +164,8 @@ def check(  # noqa: PLR0917
     population: PopulationOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
+    place: PlaceOption = None,
+    zones_level: LevelOption = None,
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
@@ -200,7 +178,7 @@ def check(  # noqa: PLR0917
 
     study = _study(
         what, osm=osm, population=population, boundary=boundary, bbox=_box(bbox), standard=standard,
-        services=services.split(",") if services else None, year=year, out=out,
+        place=_place(place, zones_level), services=services.split(",") if services else None, year=year, out=out,
     )  # fmt: skip
     with _bar(quiet=as_json) as progress:
         found = study.prepare(progress=progress, allow_empty=True).check
@@ -224,16 +202,18 @@ def check(  # noqa: PLR0917
 @app.command()
 def new(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("study.toml"),
+    region: Annotated[Optional[str], typer.Option(help="Fill it in for a region by name.")] = None,  # noqa: UP045
     force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
 ) -> None:
     """Write a commented study file to fill in."""
     from lifecircle.errors import SourceError
+    from lifecircle.places import study_template
 
     if path.exists() and not force:
         raise SourceError(f"{path} is there already; choose another name, or --force to replace it")
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in path.stem).strip("-._") or "study"
+    text = study_template(path.name, _stem(path.stem), region=region)
     try:
-        path.write_text(_TEMPLATE.format(file=path.name, name=name), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
     typer.echo(f"{path} written; fill in the paths, then: lifecircle run {path}")
@@ -304,12 +284,12 @@ def isochrone(  # noqa: PLR0917
 
 @app.command()
 def regions(as_json: Json = False) -> None:
-    """List the regions known by name."""
-    from lifecircle.profiles import load_preset, preset_names
-    from lifecircle.study import RegionPreset
+    """List the regions known by name; `info NAME` tells more of one."""
+    from lifecircle.places import RegionPreset
+    from lifecircle.profiles import preset_names
 
-    found = [load_preset(RegionPreset, name, folder="regions", what="region") for name in preset_names("regions")]
-    rows = [(p.name, p.title, p.title_zh, "ready to run" if p.study else f"needs {p.needs}") for p in found]
+    found = [RegionPreset.load(name) for name in preset_names("regions")]
+    rows = [(p.name, p.title, p.title_zh, p.data(whole=as_json)) for p in found]
     _table(("region", "title", "名称", "data"), rows, as_json=as_json)
 
 
@@ -403,13 +383,18 @@ def standards_show(
 
 @app.command()
 def info(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")], as_json: Json = False
+    folder: Annotated[Path, typer.Argument(metavar="DIR|REGION", help="A results folder, or a region by name.")],
+    as_json: Json = False,
 ) -> None:
-    """Say what a results folder holds."""
+    """Say what a results folder holds, or what a region known by name is and needs."""
     from lifecircle.errors import DataError
+    from lifecircle.profiles import preset_names
     from lifecircle.publish.files import restore
 
     restore(folder)
+    if not folder.exists() and str(folder) in preset_names("regions"):
+        _print_region(str(folder), as_json=as_json)
+        return
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
@@ -452,16 +437,18 @@ def _study(what: str | None, **keys: Any) -> "Study":
     if what is None:
         if "osm" not in said:
             raise StandardError(
-                "nothing to run: give a study file, a region (lifecircle regions), or --osm with --boundary or --bbox"
+                "nothing to run: give a study file, a region (lifecircle regions), "
+                "or --osm with --boundary, --bbox or --place"
             )
-        said.setdefault("name", _stem(Path(said["osm"])))
+        if (place := keys.get("place")) and not place["boundary"][0].isdigit():
+            said.setdefault("title", place["boundary"][0])
+        said.setdefault("name", _stem(Path(said["osm"]).name.split(".")[0]))
         return Study.from_keys(said)
     study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what, keys=said)
     return study.changed(**said)
 
 
-def _stem(path: Path) -> str:
-    name = path.name.split(".")[0]
+def _stem(name: str) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-._") or "study"
 
 
@@ -483,6 +470,16 @@ def _choices(text: str | None) -> dict[str, float] | None:
 
 def _box(text: str | None) -> tuple[float, ...] | None:
     return None if text is None else tuple(_numbers(text, 4, "a box W,S,E,N such as 121.80,30.85,121.95,30.95"))
+
+
+def _place(text: str | None, zones_level: int | None) -> dict[str, Any] | None:
+    from lifecircle.errors import StandardError
+
+    if text is None and zones_level is not None:
+        raise StandardError(
+            "--zones-level parts a --place into zones; give one, or write a study file (lifecircle new)"
+        )
+    return None if text is None else {"boundary": [text], "zones_level": zones_level}
 
 
 def _around(osm: Path | None, boundary: Path | None, lon: float, lat: float) -> tuple[float, ...] | None:
@@ -554,6 +551,19 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: b
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
+
+
+def _print_region(name: str, *, as_json: bool) -> None:
+    from lifecircle.places import RegionPreset
+
+    preset = RegionPreset.load(name)
+    if as_json:
+        typer.echo(preset.model_dump_json(by_alias=True))
+        return
+    typer.echo("\n".join(line for line in preset.heading if line))
+    if preset.facts():
+        _table(("part", "what", "status", "source"), preset.facts(), as_json=False)
+    typer.echo(preset.data(whole=True))
 
 
 def _print_result(result: "Result", folder: Path) -> None:

@@ -34,7 +34,7 @@ from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region
 from lifecircle.result import Clock, Progress, Result, inputs_of
-from lifecircle.sources import osm, rasters, tables
+from lifecircle.sources import boundaries, osm, rasters, tables
 from lifecircle.standards import Service, Standard
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
         profiles = {name: profile.model_copy(update={"gates": keys.gates}) for name, profile in profiles.items()}
     if keys.built is not None:
         standard = standard.for_built(keys.built)
-    region = _region(keys, standard)
+    with clock.stage("boundary"):
+        region = _region(keys, standard)
     standard = standard.in_classes({zone.zone_class for zone in region.zones})
     _check_cutoffs(standard, profiles, keys)
     cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
@@ -217,9 +218,11 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
 
 
 def _region(keys: "StudyFile", standard: Standard) -> Region:
-    """Where: the boundary or box, its hard barriers, and a class for the zones that name none."""
+    """Find where: the boundary, place or box, its hard barriers, and a class for the zones that name none."""
     if keys.boundary is not None:
         region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
+    elif keys.place is not None:
+        region = boundaries.read_region(keys.osm, keys.place, name=keys.name, crs=keys.crs)
     else:
         assert keys.bbox is not None  # noqa: S101 (the study file was checked)
         region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)

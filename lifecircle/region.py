@@ -26,6 +26,12 @@ _FINE_DEG = 0.01  # a kilometre at most: such a piece of a parallel bends by 2 c
 _PARTITION_TOLERANCE = 1e-6
 """Share of the smaller zone two zones may overlap by: neighbours drawn from rounded coordinates do, a little."""
 
+_SLIVER_SHARE = 0.01
+"""Share of the smaller of two surveyed areas that is still a border drawn twice, and is cut."""
+_SLIVER_M2 = 10_000.0
+"""What of a boundary no zone covers is a zone of its own from this size on; below it nobody is looked for there."""
+_NOISE_M2 = 1.0
+
 
 @dataclass(frozen=True)
 class Zone:
@@ -171,6 +177,43 @@ class Region:
         boundary = shapely.union_all([zone.geometry for zone in zones])
         return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
 
+    @classmethod
+    def from_areas(
+        cls, name: str, boundary: BaseGeometry, zones: list[Zone], *, overlays: list[Zone], crs: str | None = None
+    ) -> "Region":
+        """Make a partition of areas that nearly are one.
+
+        Zones are cut to the boundary. Where two overlap by a sliver, the one that comes first keeps it. What of the
+        boundary no zone covers becomes the zone ``rest`` if it is more than a hectare.
+
+        Parameters
+        ----------
+        boundary : shapely polygon, lon/lat WGS84
+        zones, overlays : list of Zone
+
+        Raises
+        ------
+        DataError
+            Two zones overlap by more than a sliver, or most of one lies outside the boundary.
+        """
+        kept: list[Zone] = []
+        shapely.prepare(boundary)
+        for zone in zones:
+            inside = zone.geometry if boundary.covers(zone.geometry) else areal(zone.geometry.intersection(boundary))
+            if inside.area < zone.geometry.area / 2:
+                raise DataError(
+                    f"most of the zone {zone.name!r} ({zone.key}) lies outside the boundary of {name!r}; "
+                    "leave it out, or take a boundary that holds it"
+                )
+            over = _slivers(zone, kept)
+            kept.append(replace(zone, geometry=areal(inside.difference(shapely.union_all(over))) if over else inside))
+        rest = boundary.difference(shapely.union_all([zone.geometry for zone in kept]))
+        parts = [part for part in shapely.get_parts(areal(rest)) if geodesic_area(part) >= _NOISE_M2]
+        if sum(map(geodesic_area, parts)) >= _SLIVER_M2:
+            kept.append(Zone("rest", "rest", "剩余", shapely.union_all(parts)))
+        whole = shapely.union_all([zone.geometry for zone in kept])
+        return cls(name, whole, tuple(kept), tuple(overlays), _metre_crs(whole, crs))
+
     def with_hard_barriers(self, path: str | Path) -> "Region":
         """Copy the region with the polygons of a GeoJSON file in WGS84 as hard barriers.
 
@@ -270,6 +313,12 @@ def geodesic_area(geometry: BaseGeometry) -> float:
     return total
 
 
+def areal(geometry: BaseGeometry) -> BaseGeometry:
+    """Keep the polygons of a lon/lat geometry: where two outlines touch, their overlap is lines and points too."""
+    parts = [part for part in shapely.get_parts(geometry) if part.geom_type in {"Polygon", "MultiPolygon"}]
+    return shapely.union_all(parts) if len(parts) != 1 else parts[0]
+
+
 def geodesic_length(
     lon0: NDArray[np.float64], lat0: NDArray[np.float64], lon1: NDArray[np.float64], lat1: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -350,6 +399,21 @@ def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:
     mended = shapely.make_valid(geometry, method="structure")
     parts = [part for part in shapely.get_parts(mended) if part.geom_type in {"Polygon", "MultiPolygon"}]
     return shapely.union_all(parts) if parts else None
+
+
+def _slivers(zone: Zone, others: list[Zone]) -> list[BaseGeometry]:
+    """List the outlines of others a zone overlaps by a sliver; refuse an overlap by more."""
+    found = []
+    for other in others:
+        shared = zone.geometry.intersection(other.geometry).area
+        if shared > _SLIVER_SHARE * min(zone.geometry.area, other.geometry.area):
+            raise DataError(
+                f"the zones {other.name!r} ({other.key}) and {zone.name!r} ({zone.key}) overlap, so their figures "
+                "could not add up; leave one out, or ask for it as an overlay"
+            )
+        if shared > 0:
+            found.append(other.geometry)
+    return found
 
 
 def _check_partition(zones: list[Zone], path: Path) -> None:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from lifecircle.assess.capacity import DecayName, Method
 from lifecircle.errors import DataError
 from lifecircle.model.barriers import water
+from lifecircle.places import RegionPreset, SaidPlace
 from lifecircle.prepared import Prepared, ground_of, prepare
-from lifecircle.profiles import Gates, Profile, Status, check_keys, check_toml, load_preset
+from lifecircle.profiles import Gates, Profile, Status, check_keys, check_toml
 from lifecircle.reach.isochrone import Isochrone
 from lifecircle.reach.search import compile_kernels
 from lifecircle.region import Region
@@ -56,6 +57,7 @@ class StudyFile(BaseModel):
     elevation: Path | None = None
     boundary: Path | None = None
     bbox: tuple[float, float, float, float] | None = None
+    place: SaidPlace | None = None
     hard_barrier: Path | None = None
     standard: str = "xminute-generic"
     services: list[str] | None = None
@@ -81,24 +83,12 @@ class StudyFile(BaseModel):
 
     @model_validator(mode="after")
     def _one_boundary(self) -> "StudyFile":
-        if (self.boundary is None) == (self.bbox is None):
+        if [self.boundary, self.bbox, self.place].count(None) != 2:  # noqa: PLR2004
             raise ValueError(
-                "say where: either boundary (a GeoJSON file) or bbox (west,south,east,north), and not both"
+                "say where, in one way: boundary (a GeoJSON file), bbox (west,south,east,north) or place (a name or "
+                "relation id in the extract)"
             )
         return self
-
-
-class RegionPreset(BaseModel):
-    """Keys of a region preset: one that carries its data (``study``), or one that says what is needed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    schema_version: Literal[1] = Field(alias="schema")
-    name: str
-    title: str
-    title_zh: str
-    study: str | None = None
-    needs: str | None = None
-    hard_barrier: str | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +128,8 @@ class Study:
         Parameters
         ----------
         keys : dict, optional
-            What a region that carries no data of its own needs besides its name: ``osm`` and a boundary or box.
+            What a region that carries no data of its own needs besides its name: ``osm``, and a boundary, box or place
+            where the preset does not know how to find the region in an extract, or where another is wanted.
 
         Raises
         ------
@@ -147,10 +138,10 @@ class Study:
         DataError
             The region carries no data of its own, or this installation does not hold it.
         """
-        preset = load_preset(RegionPreset, name, folder="regions", what="region")
+        preset = RegionPreset.load(name)
         roots = (Path(__file__).resolve().parents[1] / "data", Path.cwd() / "data")
         if preset.study is None and keys and "osm" in keys:
-            said = {"name": preset.name, "title": preset.title, "title_zh": preset.title_zh}
+            said = preset.study_keys(placed=not {"boundary", "bbox", "place"} & set(keys))
             if preset.hard_barrier is not None:
                 found = [path for root in roots if (path := root / preset.hard_barrier).is_file()]
                 said["hard_barrier"] = str(found[0] if found else preset.hard_barrier)
@@ -195,14 +186,14 @@ class Study:
     def changed(self, **keys: Any) -> "Study":
         """Copy the study with other values for some keys; a None leaves the key as it is.
 
-        A box takes the place of a boundary, and a boundary that of a box.
+        A box, a boundary or a place takes the place of whichever was said.
         """
         said = {key: value for key, value in keys.items() if value is not None}
         if not said:
             return self
         before = self.keys.model_dump(by_alias=True)
-        if "bbox" in said or "boundary" in said:
-            before |= {"bbox": None, "boundary": None}
+        if {"bbox", "boundary", "place"} & set(said):
+            before |= {"bbox": None, "boundary": None, "place": None}
         return Study.from_keys(before | said)
 
     @property

@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -118,19 +119,32 @@ def read_osm(
         The file is missing, of another kind, damaged, or holds no street inside the box.
     """
     path = Path(path)
+    heap = _Heap()
+    with reading(path):
+        timestamp = _stream(path, heap, sorted({*KEYS, *keys}), progress)
+    return _frames(path, heap, clip, timestamp)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Refuse what is no OSM file, and say of one that osmium cannot read what may be wrong with it.
+
+    Raises
+    ------
+    DataError
+        The file is missing, of another kind, or damaged.
+    """
     if not path.name.endswith(SUFFIXES):
         raise DataError(f"{path.name} is no OSM file by its name; expected one ending in {', '.join(SUFFIXES)}")
     if not path.is_file():
         raise DataError(f"there is no OSM file {path}; give the path of an extract (.osm.pbf)")
-    heap = _Heap()
     try:
-        timestamp = _stream(path, heap, sorted({*KEYS, *keys}), progress)
+        yield
     except (RuntimeError, ValueError, OSError) as error:
         raise DataError(
             f"{path} cannot be read as OSM data ({error}); is it damaged, cut short, or "
             "not sorted by type and id (osmium sort)?"
         ) from error
-    return _frames(path, heap, clip, timestamp)
 
 
 def _stream(path: Path, heap: _Heap, wanted: list[str], progress: Callable[[int], None] | None) -> str:

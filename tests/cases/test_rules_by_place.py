@@ -85,7 +85,7 @@ def test_the_run_may_class_the_zones_that_name_none(tmp_path):
 
 
 def test_a_class_no_text_knows_is_refused(tmp_path):
-    with pytest.raises(StandardError, match="no thresholds for zones of class 'new_cty'.*did you mean 'new_city'"):
+    with pytest.raises(StandardError, match=r"no thresholds for zones of class 'new_cty'.*did you mean 'new_city'"):
         run(tmp_path, "", "", zone_class="new_cty")
 
 

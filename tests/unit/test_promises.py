@@ -120,9 +120,8 @@ def test_coverage_is_told_by_year_and_judged_in_the_year_promised(tmp_path):
     assert headline(result) == {"a": "not_kept", "b": "not_kept", "c": "kept"}
     east = result.promises.of_zone("a", "east")
     assert (east[2021].numerator, east[2030].numerator, east[2030].denominator) == (0, 1000, 1000)
-    for year in by_year:
-        parts = [result.promises.of_zone("a", zone)[year].numerator for zone in ("west", "east")]
-        assert sum(parts) == by_year[year]
+    for year, number in by_year.items():
+        assert sum(result.promises.of_zone("a", zone)[year].numerator for zone in ("west", "east")) == number
 
 
 def test_a_year_is_the_run_of_that_year(tmp_path):

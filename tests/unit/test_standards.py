@@ -4,9 +4,10 @@ from importlib import resources
 import pytest
 
 from lifecircle.errors import StandardError
+from lifecircle.places import RegionPreset
 from lifecircle.profiles import Profile, check_toml, preset_names
 from lifecircle.standards import Standard, TagRule
-from lifecircle.study import RegionPreset, StudyFile
+from lifecircle.study import StudyFile
 
 
 @pytest.mark.parametrize("name", preset_names("profiles"))
