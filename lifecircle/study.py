@@ -23,7 +23,9 @@ from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
+from lifecircle.assess.neighbours import dividers
 from lifecircle.assess.policies import met_under
+from lifecircle.assess.units import Units
 from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model.barriers import Barriers, water
@@ -304,6 +306,13 @@ class Prepared:
             )  # fmt: skip
             gaps = Gaps.find(coverage, self.barriers)
         return Result(self, coverage, gaps)
+
+    def units(self, level: str = "community") -> Units:
+        """Propose units of a size the rules ask for, see `Units.propose`."""
+        data = self.data
+        with self.clock.stage("units"):
+            roads = dividers(data.ways, data.way_nodes, data.lines, self.region)
+            return Units.propose(self.cells, self.barriers, roads=roads, level=level)
 
     @cached_property
     def about(self) -> About:
