@@ -24,8 +24,8 @@ from lifecircle.model import barriers, cells, facilities, gates, sidewalks, star
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.squares import Squares
 from lifecircle.profiles import Profile
-from lifecircle.standards import Standard
 from lifecircle.result import Result
+from lifecircle.standards import Standard
 from lifecircle.study import Study
 
 Change = Callable[[Study], Any]

@@ -27,6 +27,7 @@ _HOME = {
     "Result": "lifecircle.result",
     "Standard": "lifecircle.standards",
     "Study": "lifecircle.study",
+    "Units": "lifecircle.assess.units",
     "isochrone_of": "lifecircle.study",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "Result",
     "Standard",
     "Study",
+    "Units",
     "isochrone_of",
 ]
 

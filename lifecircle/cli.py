@@ -283,6 +283,58 @@ def isochrone(  # noqa: PLR0917
 
 
 @app.command()
+def units(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    level: Annotated[
+        str, typer.Option(help="community (小区, 5,000-12,000 people) or subdistrict (街区, 50,000-100,000).")
+    ] = "community",
+    as_zones: Annotated[
+        bool, typer.Option("--as-zones", help="Write the units in place of the zones, not as overlays beside them.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Boundary file to write, GeoJSON.")] = Path("units.geojson"),
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Propose units of the size the rules ask for, by parting and joining zones, as a boundary file for a run."""
+    from lifecircle.assess.units import LEVELS
+    from lifecircle.assess.wording import people_text
+    from lifecircle.errors import DataError
+    from lifecircle.model.cells import PEOPLE
+    from lifecircle.publish.files import write_text
+
+    if level not in LEVELS:
+        raise typer.BadParameter(f"there is no level {level!r}; expected {' or '.join(LEVELS)}", param_hint="--level")
+    study = _study(what, osm=osm, population=population, boundary=boundary, bbox=_box(bbox))
+    if study.keys.population is None:
+        raise DataError("units are made of people: the study has no population raster; give one (--population)")
+    with _bar(quiet=as_json) as progress:
+        found = study.prepare(progress=progress, allow_empty=True).units(level)
+    write_text(out, found.to_geojson(as_zones=as_zones))
+    if as_json:
+        rows = found.to_geodataframe().drop(columns="geometry").to_dict("records")
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    if study.keys.notice:
+        typer.echo(study.keys.notice)
+    texts = [
+        (
+            unit.key, ", ".join(unit.zones), people_text(unit.people / PEOPLE), f"{unit.area_m2 / 1e6:.2f}",
+            ", ".join(said.replace("_", " ") for said in (unit.verdict, unit.advice) if said), ", ".join(unit.cut_by),
+        )
+        for unit in found.units
+    ]  # fmt: skip
+    _table(("unit", "zones", "people", "km²", "verdict", "cut by"), texts, as_json=False)
+    fit, size = sum(unit.verdict == "fits" for unit in found.units), found.level
+    typer.echo(f"{fit} of {len(found)} units have {size.least:,} to {size.most:,} people; {out} written")
+
+
+@app.command()
 def regions(as_json: Json = False) -> None:
     """List the regions known by name; `info NAME` tells more of one."""
     from lifecircle.places import RegionPreset

@@ -16,8 +16,10 @@ from lifecircle.assess.coverage import Coverage, searched
 from lifecircle.assess.edge import met_inside
 from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.indicators import Indicators
+from lifecircle.assess.neighbours import dividers
 from lifecircle.assess.policies import met_under
 from lifecircle.assess.straight import met_straight
+from lifecircle.assess.units import Units
 from lifecircle.audit.check import Check
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.model import demand
@@ -127,6 +129,13 @@ class Prepared:
     def coverage_in(self, year: int, *, threads: int | None = None) -> Coverage:
         """Coverage with the facilities of another year, by the same streets and people."""
         return self.in_year(year)._judged(threads)  # noqa: SLF001 (itself)
+
+    def units(self, level: str = "community") -> Units:
+        """Propose units of a size the rules ask for, see `Units.propose`."""
+        data = self.data
+        with self.clock.stage("units"):
+            roads = dividers(data.ways, data.way_nodes, data.lines, self.region)
+            return Units.propose(self.cells, self.barriers, roads=roads, level=level)
 
     @cached_property
     def about(self) -> About:

@@ -112,6 +112,24 @@ def write_check(target: Path, findings: dict[str, Any]) -> Path:
     return target / "check.json"
 
 
+def write_text(target: Path, text: str) -> None:
+    """Write one file, whole or not at all; a link stays, what it leads to is replaced.
+
+    Raises
+    ------
+    SourceError
+        There is no place to write; what was there is unchanged.
+    """
+    target = target.resolve()
+    made = target.with_name(f".{target.name}.new")
+    try:
+        made.write_text(text, encoding="utf-8", newline="\n")
+        made.replace(target)
+    except OSError as error:
+        made.unlink(missing_ok=True)
+        raise SourceError(f"cannot write {target}: {error.strerror or error}; what was there is unchanged") from error
+
+
 def _refuse_foreign(target: Path) -> None:
     """Refuse to write where something else than results is."""
     restore(target)
