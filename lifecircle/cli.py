@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -14,9 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from lifecircle.errors import LifecircleError
+from lifecircle.publish.terminal import show_findings, show_standard, show_table
 
 if TYPE_CHECKING:
-    from lifecircle.result import Progress, Result
+    from collections.abc import Iterator
+
+    from lifecircle.result import Progress
     from lifecircle.study import Study
 
 app = typer.Typer(
@@ -39,6 +41,9 @@ STAGES = {
     "compile": "compiling the engine (once)",
     "search": "walking from every cell",
     "judge": "judging",
+    "indicators": "weighing choice and capacity",
+    "gaps": "finding gaps and their causes",
+    "promises": "asking for whom, and by when",
     "tables": "writing tables",
     "pages": "drawing pages",
 }
@@ -152,7 +157,8 @@ def run(  # noqa: PLR0917
     if as_json:
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:
-        _print_result(result, folder)
+        show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
+        typer.echo(f"{folder / 'index.html'}")
 
 
 @app.command()
@@ -192,7 +198,7 @@ def check(  # noqa: PLR0917
     for title, head, rows in found.tables():
         if rows:
             typer.echo(f"\n{title}")
-            _table(head, rows, as_json=False)
+            show_table(head, rows, as_json=False)
     typer.echo("")
     for warning in found.findings["warnings"]:
         typer.echo(f"warning: {warning['text']}")
@@ -329,7 +335,7 @@ def units(  # noqa: PLR0917
         )
         for unit in found.units
     ]  # fmt: skip
-    _table(("unit", "zones", "people", "km²", "verdict", "cut by"), texts, as_json=False)
+    show_table(("unit", "zones", "people", "km²", "verdict", "cut by"), texts, as_json=False)
     fit, size = sum(unit.verdict == "fits" for unit in found.units), found.level
     typer.echo(f"{fit} of {len(found)} units have {size.least:,} to {size.most:,} people; {out} written")
 
@@ -342,7 +348,7 @@ def regions(as_json: Json = False) -> None:
 
     found = [RegionPreset.load(name) for name in preset_names("regions")]
     rows = [(p.name, p.title, p.title_zh, p.data(whole=as_json)) for p in found]
-    _table(("region", "title", "名称", "data"), rows, as_json=as_json)
+    show_table(("region", "title", "名称", "data"), rows, as_json=as_json)
 
 
 @app.command()
@@ -365,7 +371,7 @@ def profiles(as_json: Json = False) -> None:
                 p.speed_mps.source if p.speed_mps else "",
             )
         )
-    _table(("profile", "title", "名称", "speed", "steps", "status", "source"), rows, as_json=as_json)
+    show_table(("profile", "title", "名称", "speed", "steps", "status", "source"), rows, as_json=as_json)
 
 
 @standards_app.callback(invoke_without_command=True)
@@ -376,7 +382,7 @@ def _standards(context: typer.Context, as_json: Json = False) -> None:
 
         found = [Standard.load(name) for name in preset_names("standards")]
         rows = [(s.name, s.title, s.title_zh, str(len(s.services)), s.source) for s in found]
-        _table(("standard", "title", "名称", "services", "source"), rows, as_json=as_json)
+        show_table(("standard", "title", "名称", "services", "source"), rows, as_json=as_json)
 
 
 @standards_app.command("show")
@@ -384,53 +390,13 @@ def standards_show(
     name: Annotated[str, typer.Argument(help="A standard by name, or a .toml file.")], as_json: Json = False
 ) -> None:
     """Print every rule of a standard with its source."""
-    from lifecircle.assess.clauses import near_text
     from lifecircle.standards import Standard
 
     standard = Standard.load(name)
     if as_json:
         typer.echo(standard.model_dump_json(by_alias=True))
         return
-    from lifecircle.profiles import Profile
-
-    typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
-    rows: list[tuple[str, ...]] = []
-    for key, s in standard.services.items():
-        unit = Profile.load(s.profile).unit
-        tier = f"{s.tier} min" if s.tier.isdigit() else s.tier
-        mark = s.mark.value.replace("_", " ") if s.mark else ""
-        others = [
-            *((f"in zones of class {name}: ", one) for name, one in s.by_zone_class.items()),
-            *((f"walked by {name}: ", one) for name, one in s.by_profile.items()),
-            *(("or ", one) for one in s.alternatives),
-        ]
-        for number, (when, one) in enumerate([("", s.threshold), *others]):
-            limit = f"within {one.value:g} {unit} ({s.profile})" if number == 0 else f"{when}{one.value:g} {unit}"
-            limit += " walking or cycling" if one.mode == "walk_or_cycle" else ""
-            said = (tier, mark, limit) if number == 0 else (limit,)
-            rule = ", ".join(text for text in (*said, one.strength.replace("none", "")) if text)
-            source = f"{one.clause}: {one.source}" if one.clause else one.source
-            rows.append((*((key, s.title_zh) if number == 0 else ("", "")), rule, one.status, source))
-    _table(("service", "名称", "rule", "status", "source"), rows, as_json=False)
-    further = [
-        (key, "at least", f"{c.at_least} of {', '.join(c.of)}", *c.told) for key, c in standard.composites.items()
-    ]
-    further += [
-        (key, "together", f"{t.service} within {t.within_m:g} m of {near_text(t)}", *t.told)
-        for key, t in standard.together.items()
-    ]
-    further += [
-        (key, "norm", f"{n.least:g} {n.unit} per 1,000 {n.per_1000}", *n.told) for key, n in standard.norms.items()
-    ]
-    further += [
-        (
-            key, "promise", p.title + (f", {p.zone}" if p.zone else "") + (f", by {p.year}" if p.year else ""), *p.told
-        )
-        for key, p in standard.promises.items()
-    ]  # fmt: skip
-    if further:
-        typer.echo("")
-        _table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
+    show_standard(standard)
 
 
 @app.command()
@@ -470,7 +436,7 @@ def info(
         for f in summary["figures"]
         if f["kind"] == "region" and f["measure"] == measure
     ]
-    _table(("service", "covered", measure, "of"), rows, as_json=False)
+    show_table(("service", "covered", measure, "of"), rows, as_json=False)
 
 
 # ------------------------------------------------------------------------------------------------------ printing
@@ -589,22 +555,6 @@ def _bar(*, quiet: bool) -> "Iterator[Progress | None]":
             bars.update(task, total=1, completed=1)
 
 
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], ensure_ascii=False))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False)
-    for name in head:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
 def _print_region(name: str, *, as_json: bool) -> None:
     from lifecircle.places import RegionPreset
 
@@ -614,61 +564,8 @@ def _print_region(name: str, *, as_json: bool) -> None:
         return
     typer.echo("\n".join(line for line in preset.heading if line))
     if preset.facts():
-        _table(("part", "what", "status", "source"), preset.facts(), as_json=False)
+        show_table(("part", "what", "status", "source"), preset.facts(), as_json=False)
     typer.echo(preset.data(whole=True))
-
-
-def _print_result(result: "Result", folder: Path) -> None:
-    from lifecircle.assess.wording import people_text, share_text
-    from lifecircle.publish.promises import terminal_rows as promise_rows
-    from lifecircle.publish.report import headline
-    from lifecircle.publish.scorecard import terminal_rows
-
-    coverage = result.coverage
-    if result.about.notice:
-        typer.echo(result.about.notice)
-    if result.study.keys.profile:
-        typer.echo(f"Every time rule is walked by {result.study.keys.profile}; metre rules are as the standard says.")
-    lines = headline(coverage)
-    overlays = [f"  {line.english}" for line in lines if line.kind == "overlay"]
-    heading = ["Further views of it; they overlap the zones:"] if overlays else []
-    typer.echo("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
-    measure = "people" if coverage.cells.people is not None else "cells"
-    if measure == "cells":
-        typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
-    rows = [
-        (f.service, share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
-        for f in coverage.figures()
-        if f.kind == "region" and f.measure == measure
-    ]
-    _table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
-    if coverage.absent:
-        typer.echo(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
-    if any(row.clause or row.mark for row in result.clauses.rows):
-        typer.echo(f"\n{coverage.standard.title} clause by clause:")
-        head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
-        _table(head, terminal_rows(result.clauses), as_json=False)
-    if result.promises.promises:
-        typer.echo(f"\nWhat the plan promises ({coverage.standard.source}):")
-        _table(("clause", "promise", "where", "by", "found", "verdict"), promise_rows(result.promises), as_json=False)
-    _print_doubts(result.summary["data"])
-    if not result.summary["population_spans_region"]:
-        typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
-    typer.echo(f"{folder / 'index.html'}")
-
-
-def _print_doubts(data: dict[str, Any]) -> None:
-    """Say which verdicts rest on poor data."""
-    from lifecircle.assess.wording import people_text
-
-    for what, key in (
-        ("stand on scraps of the network", "on_scraps"),
-        ("lie at the edge of the data", "edge"),
-    ):
-        doubt = data[key] if key in data else data["status"][key]
-        if doubt["cells"]:
-            who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
-            typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")
 
 
 if __name__ == "__main__":

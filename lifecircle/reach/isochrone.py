@@ -88,8 +88,9 @@ class Isochrone:
         streets, areas, lengths = [], [], []
         for limit in sorted(limits):
             parts, length = _parts(snapper, lane, reached, joins, int(limit * TICKS))
-            street = shapely.union_all(parts) if len(parts) else shapely.MultiLineString()
-            area = shapely.buffer(street, HALF_WIDTH_M)
+            street = shapely.multilinestrings(parts) if len(parts) else shapely.MultiLineString()
+            # Part by part: the buffer of all the lines that cross a square, cut where they meet, never ends.
+            area = shapely.union_all(shapely.buffer(parts, HALF_WIDTH_M)) if len(parts) else shapely.MultiPolygon()
             hit = wet[shapely.intersects(wet, area)] if len(wet) else wet
             if len(hit):
                 area = shapely.difference(area, shapely.union_all(hit))

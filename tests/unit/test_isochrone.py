@@ -69,3 +69,15 @@ def test_geojson_rows(tmp_path):
     assert frame["kind"].tolist() == ["area", "area", "streets", "streets"]
     assert frame.crs.to_epsg() == 4326
     assert np.isfinite(frame.total_bounds).all()
+
+
+def test_a_square_that_many_lines_cross_is_drawn(tmp_path):
+    """Sixty streets meet a round square: 1,770 straight walks, which cross each other a million times."""
+    sketch = Drawing()
+    rim = [(round(80 * np.cos(t), 3), round(80 * np.sin(t), 3)) for t in np.linspace(0, 2 * np.pi, 60, endpoint=False)]
+    sketch.way(*rim, rim[0], highway="pedestrian", area="yes")
+    for x, y in rim:
+        sketch.way((x, y), (2 * x, 2 * y), highway="footway")
+    got = walk(sketch, tmp_path, 0, 0, [400])
+    assert got.length_m[0] > 1770 * 50
+    assert got.areas[0].area == pytest.approx(np.pi * 185**2, rel=0.06)  # the square, its streets and 25 m around

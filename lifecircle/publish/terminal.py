@@ -1,0 +1,135 @@
+"""What a terminal shows: tables, and the findings of a run in short."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
+    from lifecircle.assess.findings import Findings
+    from lifecircle.publish.report import About
+    from lifecircle.standards import Standard
+
+
+def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
+    """Print rows as a table, or as a JSON list of objects."""
+    if as_json:
+        typer.echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)
+
+
+def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *, walker: str | None) -> None:
+    """Print the headline, coverage by service, the standard clause by clause, the plan's promises, and doubts.
+
+    Parameters
+    ----------
+    summary : dict
+        As ``summary.json`` has it.
+    walker : str or None
+        Who walks to every time rule instead of whom the standard says.
+    """
+    from lifecircle.assess.wording import people_text, share_text
+    from lifecircle.publish import promises, scorecard
+    from lifecircle.publish.report import headline
+
+    coverage = found.coverage
+    if about.notice:
+        typer.echo(about.notice)
+    if walker:
+        typer.echo(f"Every time rule is walked by {walker}; metre rules are as the standard says.")
+    lines = headline(coverage)
+    overlays = [f"  {line.english}" for line in lines if line.kind == "overlay"]
+    heading = ["Further views of it; they overlap the zones:"] if overlays else []
+    typer.echo("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
+    measure = "people" if coverage.cells.people is not None else "cells"
+    if measure == "cells":
+        typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
+    rows = [
+        (f.service, share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
+        for f in coverage.figures()
+        if f.kind == "region" and f.measure == measure
+    ]
+    show_table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
+    if coverage.absent:
+        typer.echo(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
+    if any(row.clause or row.mark for row in found.clauses.rows):
+        typer.echo(f"\n{coverage.standard.title} clause by clause:")
+        head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
+        show_table(head, scorecard.terminal_rows(found.clauses), as_json=False)
+    if found.promises.promises:
+        typer.echo(f"\nWhat the plan promises ({coverage.standard.source}):")
+        columns = ("clause", "promise", "where", "by", "found", "verdict")
+        show_table(columns, promises.terminal_rows(found.promises), as_json=False)
+    _show_doubts(summary["data"])
+    if not summary["population_spans_region"]:
+        typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
+
+
+def show_standard(standard: "Standard") -> None:
+    """Print every rule of a standard with its source."""
+    from lifecircle.assess.clauses import near_text
+    from lifecircle.profiles import Profile
+
+    typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
+    rows: list[tuple[str, ...]] = []
+    for key, s in standard.services.items():
+        unit = Profile.load(s.profile).unit
+        tier = f"{s.tier} min" if s.tier.isdigit() else s.tier
+        mark = s.mark.value.replace("_", " ") if s.mark else ""
+        others = [
+            *((f"in zones of class {name}: ", one) for name, one in s.by_zone_class.items()),
+            *((f"walked by {name}: ", one) for name, one in s.by_profile.items()),
+            *(("or ", one) for one in s.alternatives),
+        ]
+        for number, (when, one) in enumerate([("", s.threshold), *others]):
+            limit = f"within {one.value:g} {unit} ({s.profile})" if number == 0 else f"{when}{one.value:g} {unit}"
+            limit += " walking or cycling" if one.mode == "walk_or_cycle" else ""
+            said = (tier, mark, limit) if number == 0 else (limit,)
+            rule = ", ".join(text for text in (*said, one.strength.replace("none", "")) if text)
+            source = f"{one.clause}: {one.source}" if one.clause else one.source
+            rows.append((*((key, s.title_zh) if number == 0 else ("", "")), rule, one.status, source))
+    show_table(("service", "名称", "rule", "status", "source"), rows, as_json=False)
+    further = [
+        (key, "at least", f"{c.at_least} of {', '.join(c.of)}", *c.told) for key, c in standard.composites.items()
+    ]
+    further += [
+        (key, "together", f"{t.service} within {t.within_m:g} m of {near_text(t)}", *t.told)
+        for key, t in standard.together.items()
+    ]
+    further += [
+        (key, "norm", f"{n.least:g} {n.unit} per 1,000 {n.per_1000}", *n.told) for key, n in standard.norms.items()
+    ]
+    further += [
+        (
+            key, "promise", p.title + (f", {p.zone}" if p.zone else "") + (f", by {p.year}" if p.year else ""), *p.told
+        )
+        for key, p in standard.promises.items()
+    ]  # fmt: skip
+    if further:
+        typer.echo("")
+        show_table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
+
+
+def _show_doubts(data: dict[str, Any]) -> None:
+    """Say which verdicts rest on poor data."""
+    from lifecircle.assess.wording import people_text
+
+    for what, key in (
+        ("stand on scraps of the network", "on_scraps"),
+        ("lie at the edge of the data", "edge"),
+    ):
+        doubt = data[key] if key in data else data["status"][key]
+        if doubt["cells"]:
+            who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
+            typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")
