@@ -31,6 +31,8 @@ class Area(BaseModel):
         Only areas of this level.
     within : str, int or None
         Name or relation id of an area it lies in: there are many of the same name.
+    zone_class, renewal : str, bool
+        As of a zone (`lifecircle.region.Zone`): what some thresholds and norms ask about.
     source : str
         Where name and id are from.
     status : {"verified", "secondary", "unverified"}
@@ -44,6 +46,8 @@ class Area(BaseModel):
     name_en: str = ""
     admin_level: int | None = Field(None, ge=1, le=_LEVELS)
     within: Annotated[str, Field(min_length=1, max_length=200)] | OsmId | None = None
+    zone_class: str = Field("", max_length=100)
+    renewal: bool = False
     source: str = ""
     status: Status = "unverified"
 

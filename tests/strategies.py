@@ -85,6 +85,8 @@ class World:
             services=tuple(services for services, _ in self.doors),
             name=np.full(n, "", dtype=object),
             capacity=np.full(n, np.nan),
+            tags=np.array([{}] * n, dtype=object),
+            floor_m2=np.full(n, np.nan),
             opens=np.full(n, np.nan),
             closes=np.full(n, np.nan),
             shape=np.full(n, None, dtype=object),

@@ -248,7 +248,8 @@ def boundary_features(outlines: Outlines) -> list[dict]:
                     "name_zh": name_zh,
                     "role": role,
                     "area_km2": round(abs(area_km2), 3),
-                },
+                }
+                | ({"zone_class": "new_city"} if key == "nanhui-new-city" else {}),
                 "geometry": geometry.__geo_interface__,
             }
         )

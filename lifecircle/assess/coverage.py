@@ -25,8 +25,8 @@ MET, NOT_MET, UNKNOWN = 1, 0, -1
 ALL = "all"
 """Stands for "every service of the standard" where a service key is expected."""
 
-Measure = Literal["people", "area_m2", "residential_m2", "cells"]
-MEASURES: tuple[Measure, ...] = ("people", "area_m2", "residential_m2", "cells")
+Measure = Literal["people", "area_m2", "residential_m2", "cells", "buildings"]
+MEASURES: tuple[Measure, ...] = ("people", "area_m2", "residential_m2", "cells", "buildings")
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Figure:
     kind : {"region", "zone", "overlay"}
     service : str
         Service key, or ``all`` for every service of the standard together.
-    measure : {"people", "area_m2", "residential_m2", "cells"}
+    measure : {"people", "area_m2", "residential_m2", "cells", "buildings"}
     met, not_met, unknown : int or float or None
         They add up to ``total``. None where nobody knows how many people live there.
     """
@@ -265,13 +265,13 @@ class Coverage:
         return self.figures_of(self.verdicts(point_met), regions_only=True)
 
     def _weight(self, measure: Measure, chosen: NDArray[np.bool_]) -> float | None:
-        """People of the access points chosen; cells, or their area, of which the main one is."""
+        """People of the access points chosen; cells, their area or buildings, of which the main one is."""
         starts = self.cells.starts
         if measure == "cells":
             return int(chosen[starts.first].sum())
         if measure != "people":
-            area = self.cells.area_m2 if measure == "area_m2" else self.cells.residential_m2
-            return int(area[chosen[starts.first]].sum())
+            amount = getattr(self.cells, measure)
+            return int(amount[chosen[starts.first]].sum())
         return None if starts.people is None else int(starts.people[chosen].sum()) / PEOPLE
 
     def to_geodataframe(self) -> "gpd.GeoDataFrame":

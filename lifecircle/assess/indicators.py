@@ -29,6 +29,7 @@ NEAREST = 20
 MOST_PAIRS = 60_000_000
 """More walks than this are not kept: 24 bytes each while indicators are made."""
 
+_TENTHS = np.arange(1, 10) / 10
 BANDS_S = (300.0, 600.0, 900.0, 1200.0, 1800.0)
 
 
@@ -237,10 +238,13 @@ def _spread(values: NDArray[np.float64], weight: NDArray[np.float64], unit: str)
 
 def _equity(
     values: NDArray[np.float64], weight: NDArray[np.float64], *, kind: equity.Kind, cap: float | None = None
-) -> dict[str, float | None]:
-    """Inequality of what people have; what is not reached counts as the cutoff."""
+) -> dict[str, Any]:
+    """Say how unequal what people have is; what is not reached counts as the cutoff.
+
+    ``lorenz`` is the share of everything that the tenth, two tenths and so on of people with least have.
+    """
     if not weight.sum():
-        return dict.fromkeys(("gini", "palma", "theil", "ratio_90_10", "ede"))
+        return dict.fromkeys(("gini", "palma", "theil", "ratio_90_10", "ede", "lorenz"))
     measures: dict[str, Callable[[], float]] = {
         "gini": lambda: equity.gini(values, weight, cap=cap),
         "palma": lambda: equity.palma(values, weight, cap=cap),
@@ -251,4 +255,6 @@ def _equity(
         ),
     }
     found = {name: run() for name, run in measures.items()}
-    return {name: value if math.isfinite(value) else None for name, value in found.items()}
+    told: dict[str, Any] = {name: value if math.isfinite(value) else None for name, value in found.items()}
+    crowd, had = equity.lorenz(values, weight, cap=cap)
+    return told | {"lorenz": np.interp(_TENTHS, crowd, had).round(6).tolist() if len(crowd) else None}

@@ -81,11 +81,13 @@ class _Known:
         """What it is called where it has no name."""
         return f"{'relation' if self.kind == 'r' else 'way'} {self.osm_id}"
 
-    def zone(self, geometry: BaseGeometry, *, name_en: str) -> Zone:
-        """Make a zone of it, named by its tags first."""
+    def zone(self, geometry: BaseGeometry, asked: Area | None = None) -> Zone:
+        """Make a zone of it, named by its tags first, and of the class that was said where it was asked for."""
+        asked = asked or Area(name="-")
         local = self.name or self.plain
         name_zh = next((self.tags[key] for key in _ZH if self.tags.get(key)), local)
-        return Zone(self.key, self.tags.get("name:en") or clean(name_en) or local, name_zh, geometry)
+        name = self.tags.get("name:en") or clean(asked.name_en) or local
+        return Zone(self.key, name, name_zh, geometry, asked.zone_class, asked.renewal)
 
 
 def clean(text: str) -> str:
@@ -137,10 +139,7 @@ def read_region(path: str | Path, place: Place, *, name: str, crs: str | None = 
     elif place.zones:
         zones = [extract.zone(area, boundary) for area in place.zones]
     else:
-        zones = [
-            known.zone(extract.shapes[known.key], name_en=area.name_en)
-            for known, area in zip(found, place.boundary, strict=True)
-        ]
+        zones = [known.zone(extract.shapes[known.key], area) for known, area in zip(found, place.boundary, strict=True)]
     region = Region.from_areas(
         name, boundary, zones, overlays=[extract.zone(area, boundary) for area in place.overlays], crs=crs
     )
@@ -180,7 +179,7 @@ class _Extract:
 
     def zone(self, area: Area, boundary: BaseGeometry) -> Zone:
         known = self.find(area, boundary=boundary)
-        return known.zone(self.shapes[known.key], name_en=area.name_en)
+        return known.zone(self.shapes[known.key], area)
 
     def find(self, area: Area, *, boundary: BaseGeometry | None = None) -> _Known:
         """Find the one area asked for; among several of a name the one inside the boundary, if one is given."""
@@ -212,9 +211,7 @@ class _Extract:
                 f"{self.path.name} holds no whole area of admin_level {level} inside the boundary; "
                 f"levels of its areas (and how many): {levels}"
             )
-        return [
-            found.zone(self.shapes[found.key], name_en="") for found in sorted(fits, key=lambda f: (f.kind, f.osm_id))
-        ]
+        return [found.zone(self.shapes[found.key]) for found in sorted(fits, key=lambda f: (f.kind, f.osm_id))]
 
     def warn_of_broken(self, level: int) -> None:
         """Say that areas of a level are not whole, where there is a rest they may be part of."""

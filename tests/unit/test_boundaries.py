@@ -652,7 +652,7 @@ def test_regions_and_info_tell_of_presets(capfd):
     assert "lifecircle run yangpu --osm shanghai.osm.pbf" in rows["yangpu"]
     code, out, _ = call(capfd, "info", "yangpu")
     assert code == 0
-    for word in ("杨浦区", "长海路街道", "unverified", "shanghai-2016", "lifecircle run yangpu --osm"):
+    for word in ("杨浦区", "长海路街道", "unverified", "yangpu-2023", "lifecircle run yangpu --osm"):
         assert word in out
     code, out, _ = call(capfd, "info", "lingang", "--json")
     assert json.loads(out)["boundary"][0]["relation"] == 14180411

@@ -11,7 +11,7 @@ from lifecircle.standards import ANY, Standard, TagRule
 
 NAMES = [
     "gb50180-2018", "tdt1062-2021", "shanghai-2016", "shanghai-2024-draft", "lingang-2021", "commerce-quarter-hour",
-    "city-health-check-2025", "embedded-services",
+    "city-health-check-2025", "embedded-services", "yangpu-2023", "jingan-2018", "north-south-2022",
 ]  # fmt: skip
 
 LEFT_OUT_OF_GB = 15
@@ -55,6 +55,11 @@ def said(standard):
     return [(key, one) for key, s in standard.services.items() for one in (s.threshold, *s.alternatives)]
 
 
+def rows(gb):
+    """Facilities of GB 50180-2018, without its parks: those have an area and no radius."""
+    return {key: service for key, service in gb.services.items() if not key.startswith("park_")}
+
+
 def of_status(standard, status):
     return {(key, one.value) for key, one in said(standard) if one.status == status}
 
@@ -65,7 +70,8 @@ def sourced(standard):
         yield from ((key, one) for one in (service.threshold, *service.alternatives, *service.sizes))
         if service.mark is not None:
             yield key, service.mark
-    for table in (standard.composites, standard.together, standard.norms):
+        yield from ((key, one) for one in (*service.by_zone_class.values(), *service.by_profile.values()))
+    for table in (standard.composites, standard.together, standard.norms, standard.promises):
         yield from table.items()
 
 
@@ -82,7 +88,8 @@ def test_a_preset_loads_with_a_legal_standing_and_a_note(name, standards):
     legal = {
         "gb50180-2018": "in force", "tdt1062-2021": "in force", "shanghai-2016": "trial",
         "shanghai-2024-draft": "draft", "lingang-2021": "plan", "commerce-quarter-hour": "none",
-        "city-health-check-2025": "trial", "embedded-services": "trial",
+        "city-health-check-2025": "trial", "embedded-services": "trial", "yangpu-2023": "plan", "jingan-2018": "plan",
+        "north-south-2022": "plan",
     }  # fmt: skip
     assert standard.legal == legal[name]
 
@@ -138,51 +145,53 @@ def test_the_command_line_lists_them():
 
 
 def test_gb_claims_as_verified_what_was_read_and_nothing_else(gb):
-    assert of_status(gb, "verified") == GB_VERIFIED
-    assert of_status(gb, "secondary") == GB_SECONDARY
-    assert len(of_status(gb, "unverified")) == len(said(gb)) - len(GB_VERIFIED) - len(GB_SECONDARY)
+    parks = {("park_10", 500), ("park_5", 300)}  # of the sister standard the ministry quotes
+    assert of_status(gb, "verified") == GB_VERIFIED | parks
+    assert of_status(gb, "secondary") == GB_SECONDARY | {("park_15", 1000)}
+    assert len(of_status(gb, "unverified")) == len(said(gb)) - len(GB_VERIFIED) - len(GB_SECONDARY) - 3
 
 
 def test_gb_marks_and_sizes_claim_no_more_than_was_read(gb):
-    marks = {(key, s.mark.value, s.mark.status) for key, s in gb.services.items() if s.mark.status != "unverified"}
+    marks = {(key, s.mark.value, s.mark.status) for key, s in rows(gb).items() if s.mark.status != "unverified"}
     assert marks == {
         ("large_sports_ground", "required", "verified"),
         ("cultural_centre", "required", "verified"),
         ("elderly_day_care", "required", "secondary"),
     }
     sizes = {(k, z.of, z.least, z.most) for k, s in gb.services.items() for z in s.sizes if z.status == "verified"}
-    assert sizes == GB_SIZES_VERIFIED
+    assert sizes == GB_SIZES_VERIFIED | {("park_10", "land_m2", 10_000, None), ("park_5", "land_m2", 4_000, None)}
     halves = {(k, z.of, z.least) for k, s in gb.services.items() for z in s.sizes if z.status == "secondary"}
     assert halves == {
         ("health_centre", "floor_m2", 1700), ("nursing_care_home", "floor_m2", 3500), ("service_centre", "floor_m2", 700),
         ("judicial_office", "floor_m2", 80), ("service_station", "floor_m2", 600), ("outdoor_fitness", "land_m2", 150),
         ("health_station", "floor_m2", 120), ("public_toilet", "floor_m2", 30), ("convenience_shop", "floor_m2", 50),
+        ("park_15", "land_m2", 50_000),
     }  # fmt: skip
     assert all(z.most is None for s in gb.services.values() for z in s.sizes if z.status == "secondary")
 
 
 def test_gb_rows_are_complete_and_in_their_tiers(gb):
-    assert len(gb.services) == 56 - LEFT_OUT_OF_GB
-    tiers = {tier: [key for key, s in gb.services.items() if s.tier == tier] for tier in ("15", "10", "5", "block")}
+    assert len(rows(gb)) == 56 - LEFT_OUT_OF_GB
+    tiers = {tier: [key for key, s in rows(gb).items() if s.tier == tier] for tier in ("15", "10", "5", "block")}
     assert {tier: len(keys) for tier, keys in tiers.items()} == {"15": 16, "10": 8, "5": 12, "block": 5}
     assert tiers["block"] == ["play_ground", "fitness_equipment", "convenience_shop", "parcel_point", "refuse_point"]
     assert all(s.profile == "metres" for s in gb.services.values())
-    as_needed = {key for key, s in gb.services.items() if s.mark.value == "as_needed"}
+    as_needed = {key for key, s in rows(gb).items() if s.mark.value == "as_needed"}
     assert as_needed == {
         "sports_hall", "police_station", "gym", "rail_station", "bus_terminus", "canteen", "nursery", "health_station",
     }  # fmt: skip
-    for service in gb.services.values():
+    for service in rows(gb).values():
         assert service.mark.strength == {"required": "应", "as_needed": "可"}[service.mark.value]
 
 
 def test_gb_radii_are_advisory_and_a_row_without_one_says_so(gb):
-    without = {key for key, s in gb.services.items() if "no radius" in s.threshold.source}
+    without = {key for key, s in rows(gb).items() if "no radius" in s.threshold.source}
     assert without == {
         "residential_care_home", "nursing_care_home", "judicial_office", "bus_terminus", "eating_place", "bank",
         "telecom", "canteen", "recycling_point", "public_toilet", "play_ground", "fitness_equipment",
         "convenience_shop", "parcel_point",
     }  # fmt: skip
-    for key, service in gb.services.items():
+    for key, service in rows(gb).items():
         reach = service.threshold
         if key in without:
             assert (reach.status, reach.strength) == ("unverified", "none")
@@ -209,6 +218,12 @@ def test_gb_green_is_per_thousand_and_as_sure_as_the_text(gb):
         "green_block_renewal": (350, "verified"),
         "police_floor": (32, "secondary"),
     }
+    assert {key: n.renewal_share for key, n in gb.norms.items() if n.renewal_share} == dict.fromkeys(
+        ("green_15", "green_10", "green_5"), 0.7
+    )
+    assert {key: n.applies_to for key, n in gb.norms.items() if n.applies_to != "any"} == {
+        "green_block_new": "new", "green_block_renewal": "existing",
+    }  # fmt: skip
     assert "70 %" in gb.note
     assert all(t.within_m == 300 and t.status == "unverified" for t in gb.together.values())
 
@@ -239,10 +254,12 @@ def test_shanghai_2024_lets_the_zone_be_chosen(standards):
     draft = standards["shanghai-2024-draft"]
     for key in ("party_mass", "employment", "medical", "elderly_care", "childcare"):
         service = draft.services[key]
-        assert [service.threshold.value, *(one.value for one in service.alternatives)] == [1500, 1000, 5000]
-        assert "新城" in service.threshold.source
-        assert "新市镇" in service.alternatives[1].source
-    assert [draft.services["bus_stop"].threshold.value, draft.services["bus_stop"].alternatives[0].value] == [500, 300]
+        assert [service.value_in(name) for name in ("", "new_city", "new_town")] == [1000, 1500, 5000]
+        assert "main city" in service.threshold.source
+        assert "新城" in service.by_zone_class["new_city"].source
+        assert "新市镇" in service.by_zone_class["new_town"].source
+        assert {one.mode for one in service.by_zone_class.values()} == {"walk_or_cycle"}
+    assert [draft.services["bus_stop"].value_in(name) for name in ("", "inner_ring")] == [500, 300]
 
 
 def test_lingang_says_what_the_plan_leaves_open(standards):
@@ -467,8 +484,9 @@ def test_the_others_find_what_a_thing_gives(standards, name, tags, services):
         (0, set()),
         (1_900, set()),
         (3_000, {"park_small"}),
-        (20_000, {"park_small", "park_medium"}),
-        (90_000, {"park_small", "park_medium", "park_large"}),
+        (10_000, {"park_medium"}),
+        (20_000, {"park_medium"}),
+        (90_000, {"park_large"}),
     ],
 )
 def test_parks_are_told_by_their_size(standards, area_m2, parks):
@@ -523,6 +541,7 @@ def _rules():
 def test_every_rule_matches_something(rule: TagRule):
     tags = {key: "yes" if values == [ANY] else values[0] for key, values in rule.match.items()}
     names = KNOWN_NAMES if rule.name is not None else [None]
-    assert any(rule.fits(tags if name is None else {**tags, "name": name}, 1e9) for name in names)
+    area = 1e9 if rule.max_area_m2 is None else rule.min_area_m2 or 1.0
+    assert any(rule.fits(tags if name is None else {**tags, "name": name}, area) for name in names)
     for key, values in rule.match.items():
         assert not set(values) & set(rule.unless.get(key, []))

@@ -16,13 +16,14 @@ from lifecircle.study import Study
 
 FILES = {
     "index.html", "coverage.html", "gaps.html", "cells.parquet", "access.parquet", "facilities.parquet", "entrances.parquet",
-    "network.parquet", "gaps.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json", "check.json",
+    "network.parquet", "gaps.parquet", "verdicts.parquet", "scorecard.parquet", "lifecircle.gpkg", "coverage.tif", "summary.json", "manifest.json", "check.json",
 }  # fmt: skip
 COLUMNS = {
     "cells": ["cell_id", "zone", "in_centre", "population", "area_m2", "residential_m2", "buildings_n", "status"]
     + [f"{name}_{cost}" for cost in ("adult", "metres") for name in ("edge_id", "offset_m", "leg_ticks", "to_u_ticks", "to_v_ticks")]
     + ["clinic_s", "clinic_n", "clinic_met", "park_m", "park_n", "park_met", "school_m", "school_n", "school_met"]
-    + ["met_n", "missing", "geometry"],
+    + ["met_n", "missing", "worst_s", "worst_m", "shannon", "geometry"],
+    "verdicts": ["cell_id", "rule", "kind", "verdict", "unit", "limit", "walk", "slack", "nearest", "second", "second_walk", "within_n", "mean_20", "gravity", "level"],
     "access": ["cell_id", "point_n", "join_n", "people"]
     + ["clinic_s", "clinic_n", "clinic_met", "park_m", "park_n", "park_met", "school_m", "school_n", "school_met"]
     + [f"{name}_{cost}" for cost in ("adult", "metres") for name in ("edge_id", "offset_m", "leg_ticks", "to_u_ticks", "to_v_ticks")],
@@ -30,7 +31,7 @@ COLUMNS = {
     "entrances": ["facility_id", "cost", "edge_id", "offset_m", "leg_ticks", "from_u_ticks", "from_v_ticks", "status", "kind", "evidence", "geometry"],
     "network": ["edge_id", "u", "v", "length_m", "ticks_uv_adult", "ticks_vu_adult", "ticks_uv_metres", "ticks_vu_metres", "osm_way_id", "kind", "geometry"],
     "gaps": ["service", "people", "area_m2", "worst", "cause", "barrier", "detour", "zone", "cells_n", "geometry"],
-    "scorecard": ["rule", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict", "tier", "mark", "strength", "clause", "source", "status"],
+    "scorecard": ["rule", "kind", "zone", "zone_kind", "year", "measure", "value", "numerator", "denominator", "unknown", "verdict", "tier", "mark", "strength", "clause", "source", "status"],
 }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
 
 
 def table(folder, name):
-    read = pd.read_parquet if name in {"access", "scorecard"} else gpd.read_parquet
+    read = pd.read_parquet if name in {"access", "scorecard", "verdicts"} else gpd.read_parquet
     return read(folder / f"{name}.parquet")
 
 
@@ -123,11 +124,11 @@ def test_summary_and_scorecard_hold_every_figure_with_numerator_and_denominator(
     )
     figures = {(f["zone"], f["service"], f["measure"]): f for f in summary["figures"]}
     assert figures["region", "clinic", "people"]["met"] == 100
-    assert len(figures) == 4 * 4 * 4  # region, two zones, an overlay; three services and all; four measures
+    assert len(figures) == 4 * 4 * 5  # region, two zones, an overlay; three services and all; five measures
     for figure in figures.values():
         assert figure["met"] + figure["not_met"] + figure["unknown"] == figure["total"]
     for service in ("clinic", "all"):
-        for measure in ("people", "area_m2", "cells"):
+        for measure in ("people", "area_m2", "cells", "buildings"):
             parts = [figures[zone, service, measure]["total"] for zone in ("west", "east")]
             assert sum(parts) == figures["region", service, measure]["total"]
     card = table(folder, "scorecard").set_index(["rule", "zone"])
