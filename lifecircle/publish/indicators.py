@@ -258,21 +258,28 @@ def _indicator_table(found: Findings) -> str:
                 [
                     _cost(near["median"], unit) + f"<br><small>90 %: {_cost(near['p90'], unit)}</small>",
                     escape(share_text(one["second_met"], known)), f"<small>{choice}</small>",
-                    _cost(mean["value"], unit)
-                    + f"<br><small>{escape(share_text(mean['known'], known))} reach {NEAREST}</small>",
+                    f"{_cost(mean['value'], unit)}<br><small>{escape(share_text(mean['known'], known))} reach {NEAREST}"
+                    "</small>"
+                    if mean["known"]
+                    else "–",
                     _number(one["gravity_mean"]),
                     f"{_number(equity['nearest']['gini'])}<br><small>{_cost(equity['nearest']['ede'], unit)}</small>",
                 ],
             )
         )  # fmt: skip
     full = told["completeness"]
-    steps = ", ".join(f"{n}: {share_text(amount, known)}" for n, amount in enumerate(full["by_number_met"]) if amount)
+    n = len(full["services"])
+    by_number = full["by_number_met"]
+    steps = (
+        f"all {n}: {share_text(by_number[n], known)}; half of them or more: "
+        f"{share_text(sum(by_number[-(-n // 2) :]), known)}; none: {share_text(by_number[0], known)}"
+    )
     worst = "; ".join(
         f"half of the people {_cost(one['median'], unit)}, nine in ten {_cost(one['p90'], unit)}"
         for unit, one in told["worst_service"].items()
     )
     lead = (
-        f"<p>Completeness: of {len(full['services'])} required services people have on average "
+        f"<p>Completeness: of {n} required services people have on average "
         f"{_number(full['mean_met'])} ({escape(steps)}). To the worst-placed service (x-minute time): {worst}. "
         f"Evenness of the mix (Shannon, 0 to 1): {_number(told['shannon_mean'])}.</p>"
     )

@@ -20,7 +20,7 @@ def differing(one, other):
 
 def check(study, folder):
     first = digest(study.run(threads=1).write(folder / "one"))
-    assert len(first) == 14
+    assert len(first) == 15
     for threads in (1, 2, 4):
         assert differing(first, digest(study.run(threads=threads).write(folder / f"t{threads}"))) == []
 
