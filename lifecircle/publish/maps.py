@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from lifecircle.publish.walks import Walks
+
     Ring = NDArray[np.float64]
 
 #: Values of ``CellGrid.status``; ``OK`` and ``EDGE`` cells are coloured (these dotted), the others are hatched.
@@ -165,6 +167,7 @@ class Scene:
     facts_zh: Sequence[tuple[str, str]] = ()
     headline: Sequence[str] = ()  # sentences above the layers
     headline_zh: Sequence[str] = ()
+    walks: Walks | None = None  # None: no life circle is drawn
 
     def __post_init__(self) -> None:
         """Check that services and gaps fit the cells."""
@@ -191,7 +194,10 @@ def render(scene: Scene) -> str:
             "leaflet": re.sub(r"//# sourceMappingURL=.*", "", script),
             "style": _inline_images((leaflet / "leaflet.css").read_text(encoding="utf-8"), leaflet / "images")
             + (assets / "map.css").read_text(encoding="utf-8"),
-            "program": (assets / "map.js").read_text(encoding="utf-8").strip(),
+            **{
+                slot: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
+                for slot, name in (("program", "map"), ("walk", "walk"), ("circle", "circle"))
+            },
             "data": to_json(_payload(scene)),
         }
     )
@@ -231,7 +237,9 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
 
     def fill(self, slots: dict[str, str]) -> str:
         """Render, then put text in: branca compiles what a macro returns once more, which would run its braces."""
-        return re.sub(r"slot:(leaflet|style|program|data)\b", lambda m: slots[m[1]].replace("\r", ""), self.render())
+        return re.sub(
+            r"slot:(leaflet|style|program|walk|circle|data)\b", lambda m: slots[m[1]].replace("\r", ""), self.render()
+        )
 
 
 class _OfflineMap(folium.Map):  # type: ignore[misc, unused-ignore]
@@ -294,6 +302,8 @@ class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
         <script type="application/json" id="lc-scene">slot:data</script>
         {% endmacro %}
         {% macro script(this, kwargs) %}
+        window.lifecircleWalk = slot:walk;
+        window.lifecircleCircle = slot:circle;
         (slot:program)({{ this._parent.get_name() }});
         {% endmacro %}
         """
@@ -425,6 +435,7 @@ def _payload(scene: Scene) -> dict[str, Any]:
             "names": list(facilities.names),
         },
         "gaps": _gaps(scene),
+        "walk": scene.walks and scene.walks.payload(pack),
     }
 
 
@@ -620,6 +631,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "status_1": ("Too far from any path to be joined to the network", "距离路网过远，无法接入"),
     "status_2": ("Outside the data", "位于数据范围之外"),
     "status_3": ("At the edge of the data: the answer may lie outside it", "位于数据边缘：结果可能受范围外设施影响"),
+    "certificate": ("Print this life circle", "打印此生活圈"), "unnamed": ("without a name", "未命名"),
+    "nearest_one": ("Nearest and runner-up", "最近与次近"), "runner_up": ("next:", "次近："),
+    "split": ("home to path {0}, streets {1}, path to entrance {2}", "出户 {0}，道路 {1}，入口 {2}"),
+    "to_spare": ("{0} to spare", "余 {0}"), "too_much": ("{0} too far", "超 {0}"),
+    "none_in_search": ("none within the search", "搜索范围内无"),
     "hint": ("Point at a cell to read it, click to keep it.", "指向网格查看，点击固定。"), "unpin": ("Close", "关闭"),
     "zoom_in": ("Zoom in", "放大"), "zoom_out": ("Zoom out", "缩小"), "fit": ("Show the whole area", "显示全部范围"),
     "data_date": ("Data of {0}", "数据日期：{0}"), "too_old": (

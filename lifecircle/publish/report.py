@@ -20,6 +20,7 @@ from lifecircle.assess.wording import cost_text, limit_text, people_text, share_
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
 from lifecircle.publish import indicators, maps, promises, quality, scorecard
+from lifecircle.publish.walks import Walks
 
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
@@ -292,6 +293,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         facts_zh=[(label, text) for _, _, label, text in said],
         headline=[line.english for line in lines],
         headline_zh=[line.chinese for line in lines],
+        walks=Walks.of(coverage) if kind == "coverage" else None,
     )  # fmt: skip
 
 

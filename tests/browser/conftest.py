@@ -186,9 +186,9 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     seen: list[str] = []
     pages = []
 
-    def opened(scene: maps.Scene, width: int = 1400, height: int = 900) -> Any:
+    def opened(scene: maps.Scene | str, width: int = 1400, height: int = 900, anchor: str = "") -> Any:
         file = tmp_path / f"{len(pages)}.html"
-        file.write_text(maps.render(scene), encoding="utf-8")
+        file.write_text(scene if isinstance(scene, str) else maps.render(scene), encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": height})
         pages.append(page)
 

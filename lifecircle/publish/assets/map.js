@@ -549,9 +549,19 @@ function lifecircleMap(map) {
     box.classList.toggle('lc-pinned', pinned);
     // What was asked for is read out; what the mouse passes over is not.
     box.ariaLive = pinned ? 'polite' : 'off';
+    const whole = make('div', {}, pinned ? everything(at) : '');
     box.replaceChildren(at >= 0 ? make('h2', {}, t('readout') + ' ', name(cells.id(at))) : '',
       pinned ? make('button', {type: 'button', class: 'lc-close', 'aria-label': t('unpin'), click: unpin}, '×') : '',
-      make('dl', {}, lines), pinned ? everything(at) : '');
+      make('dl', {}, lines), whole,
+      pinned ? make('button', {type: 'button', class: 'lc-certificate-button', click: certify}, t('certificate')) : '');
+    if (pinned) circle.show(at).then((told) => told && at === state.pinned && whole.replaceChildren(told));
+  }
+
+  /** Prints the cell that is kept as a page of its own. */
+  function certify() {
+    document.documentElement.classList.add('lc-certificate');
+    window.print();
+    document.documentElement.classList.remove('lc-certificate');
   }
 
   function cellLines(at, pinned) {
@@ -605,10 +615,30 @@ function lifecircleMap(map) {
     state.pinned = at;
     outline.setLatLngs(corners(at));
     mark.setLatLngs([]);
+    if (at < 0) circle.hide();
+    history.replaceState(null, '', at < 0 ? location.pathname : '#cell=' + encodeURIComponent(cells.id(at)));
     readOut(at, place);
   }
 
+  /** Keeps the cell the address names, and shows where it is. */
+  function pinNamed() {
+    const wanted = /^#cell=(.{1,40})$/.exec(decodeURIComponent(location.hash));
+    if (!wanted) return;
+    let found = -1;
+    for (let i = 0; i < cells.n && found < 0; i++) if (cells.id(i) === wanted[1]) found = i;
+    if (found < 0) return;
+    map.setView(corners(found)[0], 58, {animate: false});
+    pin(found, null);
+    const beside = byId('readout').getBoundingClientRect();
+    if (beside.left > map.getContainer().getBoundingClientRect().left + 50) map.panBy([beside.width / 2, 0], {animate: false});
+  }
+
   const unpin = () => pin(-1, null);
+
+  const circle = window.lifecircleCircle({
+    scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
+    cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
+  });
 
   // -------------------------------------------------------------------------------------- gap table
 
@@ -666,7 +696,7 @@ function lifecircleMap(map) {
     for (const key of ['facilities', 'gaps']) if (sheets[key]) sheets[key].repaint();
     drawLegend();
     drawGaps();
-    if (state.pinned < 0) readOut(-1, null);
+    readOut(state.pinned, null);
   }
 
   function option(type, key, checked, label, sample, change) {
@@ -886,6 +916,9 @@ function lifecircleMap(map) {
     drawTexts();
     fit();
     listen();
+    pinNamed();
+    // For whoever wants to hold the page against the run: the ticks from a cell to the nearest of each service.
+    map.getContainer().lifecircle = {ticks: circle.ticks, ids: Array.from({length: cells.n}, (_, i) => cells.id(i))};
     map.getContainer().setAttribute('aria-busy', 'false');
   }
 

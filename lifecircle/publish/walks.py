@@ -1,0 +1,139 @@
+"""The network and its joins as a page walks them: the run's own ticks, so that page and engine agree exactly."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecircle.assess.coverage import Coverage
+from lifecircle.profiles import TICKS
+
+NONE = -1
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Walks:
+    """What a page needs to walk from any home.
+
+    Streets stand first among the edges, in the order of the scene's street lines; passages and copies follow.
+
+    Attributes
+    ----------
+    u, v : (n_edges,) int64
+        End nodes, numbered as the edges meet them.
+    line : (n_edges,) int64
+        The street line an edge is drawn as; -1 for a passage.
+    costs : list of dict
+        Per cost ``name``, ``unit``, ``cutoff`` (ticks), ``uv`` and ``vu`` (n_edges,) ticks, -1 closed, and of ``homes``
+        and ``doors`` the joins' ``leg``, ``forth`` and ``back`` in ticks, -1 closed.
+    home_point, home_edge, home_rank, home_share : (n_homes,) int64
+        Access point, edge and place on it: its rank among all joins of the edge, and in thousandths of the edge.
+    door_facility, door_edge, door_rank, door_share : (n_doors,) int64
+    point_cell : (n_points,) int64
+        The cell of each access point; of a cell the first is its main one.
+    service_cost : (n_services,) int64
+        The cost each service is measured in.
+    facility_rows : (n_facilities,) int64
+        How many rows each facility has among the scene's facilities: one for each service it gives.
+    """
+
+    u: NDArray[np.int64]
+    v: NDArray[np.int64]
+    line: NDArray[np.int64]
+    costs: list[dict[str, Any]]
+    home_point: NDArray[np.int64]
+    home_edge: NDArray[np.int64]
+    home_rank: NDArray[np.int64]
+    home_share: NDArray[np.int64]
+    door_facility: NDArray[np.int64]
+    door_edge: NDArray[np.int64]
+    door_rank: NDArray[np.int64]
+    door_share: NDArray[np.int64]
+    point_cell: NDArray[np.int64]
+    service_cost: NDArray[np.int64]
+    facility_rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, coverage: Coverage) -> "Walks":
+        """Lay out a run."""
+        network, cells, facilities = coverage.network, coverage.cells, coverage.facilities
+        ends = np.column_stack([network.edge_u, network.edge_v]).ravel()
+        _, first, inverse = np.unique(ends, return_index=True, return_inverse=True)
+        number = np.argsort(np.argsort(first, kind="stable"), kind="stable")
+        met = number[inverse.ravel()].reshape(-1, 2).astype(np.int64)
+        homes, doors = cells.joins, facilities.joins
+        names = list(dict.fromkeys(coverage.cost_of(key) for key in coverage.keys))
+        lanes = [coverage.lanes[name] for name in names]
+        rank = _ranks(np.concatenate([homes.edge, doors.edge]), np.concatenate([homes.offset_m, doors.offset_m]))
+
+        def share(edge: NDArray[np.int32], offset_m: NDArray[np.float64]) -> NDArray[np.int64]:
+            length = network.length_m[edge]
+            part = np.divide(offset_m, length, out=np.zeros(len(edge)), where=length > 0)
+            return np.asarray(np.rint(1000 * np.clip(part, 0.0, 1.0)), dtype=np.int64)
+
+        return cls(
+            u=met[:, 0], v=met[:, 1],
+            line=np.where(network.passage, NONE, network.edge_same).astype(np.int64),
+            costs=[
+                {
+                    "name": lane.name, "unit": lane.unit, "cutoff": lane.cutoff,
+                    "uv": lane.ticks_uv, "vu": lane.ticks_vu,
+                    "homes": {part: getattr(lane.homes, part) for part in ("leg", "forth", "back")},
+                    "doors": {part: getattr(lane.doors, part) for part in ("leg", "forth", "back")},
+                }
+                for lane in lanes
+            ],
+            home_point=homes.place.astype(np.int64), home_edge=homes.edge.astype(np.int64),
+            home_rank=rank[: len(homes.edge)], home_share=share(homes.edge, homes.offset_m),
+            door_facility=doors.place.astype(np.int64), door_edge=doors.edge.astype(np.int64),
+            door_rank=rank[len(homes.edge) :], door_share=share(doors.edge, doors.offset_m),
+            point_cell=cells.starts.cell.astype(np.int64),
+            service_cost=np.array([names.index(coverage.cost_of(key)) for key in coverage.keys], dtype=np.int64),
+            facility_rows=np.array([len(served) for served in facilities.services], dtype=np.int64),
+        )  # fmt: skip
+
+    def payload(self, pack: Any) -> dict[str, Any]:
+        """Pack for a page: ``pack(values, delta=)`` makes JSON of whole numbers."""
+
+        def joins(side: str) -> dict[str, Any]:
+            whose = "point" if side == "home" else "facility"
+            parts = {name: getattr(self, f"{side}_{name}") for name in (whose, "edge", "rank", "share")}
+            return {name: pack(values, delta=name in {whose, "edge"}) for name, values in parts.items()}
+
+        return {
+            "ticks": TICKS,
+            "u": pack(self.u),
+            "span": pack(self.v - self.u, delta=False),
+            "line": pack(self.line - np.arange(len(self.line)), delta=True),
+            "costs": [
+                {
+                    "name": cost["name"], "unit": cost["unit"], "cutoff": cost["cutoff"],
+                    "uv": pack(cost["uv"], delta=False),
+                    "more": pack(cost["vu"].astype(np.int64) - cost["uv"], delta=False),
+                    **{
+                        side: {part: pack(values, delta=False) for part, values in cost[side].items()}
+                        for side in ("homes", "doors")
+                    },
+                }
+                for cost in self.costs
+            ],
+            "homes": joins("home"),
+            "doors": joins("door"),
+            "point_cell": pack(self.point_cell),
+            "service_cost": self.service_cost.tolist(),
+            "facility_rows": pack(self.facility_rows, delta=False),
+        }  # fmt: skip
+
+
+def _ranks(edge: NDArray[np.int32], offset_m: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number the places on each edge, from u to v; equal offsets share a number."""
+    order = np.lexsort((offset_m, edge))
+    edge, offset_m = edge[order], offset_m[order]
+    new_edge = np.diff(edge, prepend=-1) != 0
+    step = (np.diff(offset_m, prepend=0.0) != 0) & ~new_edge
+    upto = np.cumsum(step)
+    base = upto[np.flatnonzero(new_edge)][np.cumsum(new_edge) - 1] if len(edge) else upto
+    rank = np.empty(len(edge), dtype=np.int64)
+    rank[order] = upto - base
+    return rank

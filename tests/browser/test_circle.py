@@ -1,0 +1,86 @@
+"""The life circle of a home, walked in the page: the same ticks as the engine's, from the file alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import town as golden
+from regions import study_of
+
+from lifecircle.study import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Open = Callable[..., Any]
+
+ALL = """async (wanted) => {
+  const {ticks} = document.querySelector('.folium-map').lifecircle;
+  const found = [];
+  for (const at of wanted) found.push(await ticks(at));
+  return found;
+}"""
+
+
+def equal(page: Any, result: Any, cells: list[int]) -> None:
+    """Hold the page's ticks against the engine's."""
+    told = page.evaluate(ALL, cells)
+    for at, row in zip(cells, told, strict=True):
+        ticks = result.coverage.ticks[:, at]
+        assert row == [int(t) if np.isfinite(t) else None for t in ticks], (at, row, ticks)
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: Any) -> Any:
+    """The golden town, run."""
+    return Study.from_toml(golden.draw(tmp_path_factory.mktemp("town"))).run()
+
+
+def test_page_and_engine_agree_on_every_home(open_page: Open, result: Any) -> None:
+    equal(open_page(result.page("coverage")), result, list(range(len(result.coverage.cells))))
+
+
+@pytest.mark.parametrize("name", ["monaco", "newport", "lingang"])
+def test_page_and_engine_agree_on_real_streets(open_page: Open, name: str) -> None:
+    result = study_of(name).run()
+    n = len(result.coverage.cells)
+    cells = np.random.default_rng(5).choice(n, min(n, 200), replace=False)
+    equal(open_page(result.page("coverage")), result, sorted(cells.tolist()))
+
+
+def test_a_click_tells_the_ways_and_names_the_cell_in_the_address(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"))
+    coverage = result.coverage
+    at = int(np.flatnonzero((coverage.met[0] == 1) & (coverage.cells.status == 0) | (coverage.met[0] == 1))[0])
+    page.evaluate("id => { location.hash = 'cell=' + id; location.reload(); }", coverage.cells.cell_id[at])
+    page.wait_for_selector(".lc-circle")
+    rows = page.locator(".lc-circle tbody tr")
+    assert rows.count() == len(coverage.keys)
+    first = rows.nth(0).inner_text()
+    seconds = coverage.ticks[0, at] / 32
+    assert f"{np.ceil(seconds / 6) / 10:.1f} min" in first
+    assert "home to path" in first
+    assert coverage.cells.cell_id[at] in page.evaluate("location.hash")
+    painted = page.evaluate(
+        """() => [...document.querySelectorAll('.leaflet-lc-circle-pane canvas')].some((canvas) => {
+          const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+          return data.some((value, i) => i % 4 === 3 && value > 0);
+        })"""
+    )
+    assert painted
+    page.keyboard.press("Escape")
+    assert page.locator(".lc-circle").count() == 0
+    assert page.evaluate("location.hash") == ""
+
+
+def test_the_circle_fits_a_phone_and_speaks_chinese(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"), width=360, height=740)
+    at = int(np.flatnonzero(result.coverage.met[0] == 1)[0])
+    page.evaluate("id => { location.hash = 'cell=' + id; location.reload(); }", result.coverage.cells.cell_id[at])
+    page.wait_for_selector(".lc-circle")
+    page.locator("#lc-lang").click()
+    page.wait_for_selector(".lc-circle")
+    assert "出户" in page.locator(".lc-circle").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
