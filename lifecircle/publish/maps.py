@@ -196,7 +196,7 @@ def render(scene: Scene) -> str:
             + (assets / "map.css").read_text(encoding="utf-8"),
             **{
                 slot: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
-                for slot, name in (("program", "map"), ("walk", "walk"), ("circle", "circle"))
+                for slot, name in (("program", "map"), ("walk", "walk"), ("circle", "circle"), ("whatif", "whatif"))
             },
             "data": to_json(_payload(scene)),
         }
@@ -238,7 +238,9 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
     def fill(self, slots: dict[str, str]) -> str:
         """Render, then put text in: branca compiles what a macro returns once more, which would run its braces."""
         return re.sub(
-            r"slot:(leaflet|style|program|walk|circle|data)\b", lambda m: slots[m[1]].replace("\r", ""), self.render()
+            r"slot:(leaflet|style|program|walk|circle|whatif|data)\b",
+            lambda m: slots[m[1]].replace("\r", ""),
+            self.render(),
         )
 
 
@@ -266,6 +268,7 @@ class _OfflineMap(folium.Map):  # type: ignore[misc, unused-ignore]
           <section id="lc-headline"></section>
           <fieldset id="lc-layers"><legend data-t="layers"></legend><div></div></fieldset>
           <fieldset id="lc-overlays"><legend data-t="overlays"></legend><div></div></fieldset>
+          <fieldset id="lc-whatif" hidden><legend data-t="what_if"></legend><div></div></fieldset>
           <section id="lc-gaps" hidden></section>
           <details id="lc-facts" open><summary data-t="facts"></summary><dl></dl></details>
         </aside>
@@ -304,6 +307,7 @@ class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
         {% macro script(this, kwargs) %}
         window.lifecircleWalk = slot:walk;
         window.lifecircleCircle = slot:circle;
+        window.lifecircleWhatif = slot:whatif;
         (slot:program)({{ this._parent.get_name() }});
         {% endmacro %}
         """
@@ -631,11 +635,26 @@ WORDS: dict[str, tuple[str, str]] = {
     "status_1": ("Too far from any path to be joined to the network", "距离路网过远，无法接入"),
     "status_2": ("Outside the data", "位于数据范围之外"),
     "status_3": ("At the edge of the data: the answer may lie outside it", "位于数据边缘：结果可能受范围外设施影响"),
-    "certificate": ("Print this life circle", "打印此生活圈"), "unnamed": ("without a name", "未命名"),
+    "certificate": ("Print this life circle", "打印此生活圈"),
+    "unnamed": ("without a name", "未命名"),
     "nearest_one": ("Nearest and runner-up", "最近与次近"), "runner_up": ("next:", "次近："),
     "split": ("home to path {0}, streets {1}, path to entrance {2}", "出户 {0}，道路 {1}，入口 {2}"),
     "to_spare": ("{0} to spare", "余 {0}"), "too_much": ("{0} too far", "超 {0}"),
     "none_in_search": ("none within the search", "搜索范围内无"),
+    "what_if": ("What if …", "假如……"),
+    "what_if_note": (
+        "A sketch on this page, with the streets and people of the run; a run of the exported scenario is exact.",
+        "仅为本页推演，采用本次计算的路网与人口；以导出方案重新计算为准。",
+    ),
+    "add_one": ("a new one here: click the map", "在此新增：点击地图"),
+    "close_one": ("close one: click it", "关闭：点击设施"), "undo": ("Undo", "撤销"),
+    "undo_all": ("Undo all", "全部撤销"), "export": ("Save as a scenario file", "导出方案文件"),
+    "added_one": ("new: {0}", "新增：{0}"), "closed_one": ("closed: {0}", "关闭：{0}"),
+    "all_of_them": ("All services", "全部服务"), "before_after": ("{0} → {1}", "{0} → {1}"),
+    "newly": ("{0} newly served, {1} no longer", "新增覆盖 {0}，失去覆盖 {1}"),
+    "too_far_off": ("No street is near enough there.", "附近没有道路。"),
+    "no_one_there": ("No facility there.", "此处没有设施。"),
+    "off": ("read cells", "查看网格"), "added_here": ("the new one (what if)", "新增设施（推演）"),
     "hint": ("Point at a cell to read it, click to keep it.", "指向网格查看，点击固定。"), "unpin": ("Close", "关闭"),
     "zoom_in": ("Zoom in", "放大"), "zoom_out": ("Zoom out", "缩小"), "fit": ("Show the whole area", "显示全部范围"),
     "data_date": ("Data of {0}", "数据日期：{0}"), "too_old": (

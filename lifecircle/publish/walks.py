@@ -32,10 +32,15 @@ class Walks:
     door_facility, door_edge, door_rank, door_share : (n_doors,) int64
     point_cell : (n_points,) int64
         The cell of each access point; of a cell the first is its main one.
+    point_people : (n_points,) int64 or None
+        Multiples of 1/1024 person.
+    point_met : (n_services, n_points) int64
+        1 met, 0 not met, -1 unknown.
     service_cost : (n_services,) int64
         The cost each service is measured in.
     facility_rows : (n_facilities,) int64
         How many rows each facility has among the scene's facilities: one for each service it gives.
+    facility_id : list of str
     """
 
     u: NDArray[np.int64]
@@ -51,8 +56,11 @@ class Walks:
     door_rank: NDArray[np.int64]
     door_share: NDArray[np.int64]
     point_cell: NDArray[np.int64]
+    point_people: NDArray[np.int64] | None
+    point_met: NDArray[np.int64]
     service_cost: NDArray[np.int64]
     facility_rows: NDArray[np.int64]
+    facility_id: list[str]
 
     @classmethod
     def of(cls, coverage: Coverage) -> "Walks":
@@ -74,10 +82,11 @@ class Walks:
 
         return cls(
             u=met[:, 0], v=met[:, 1],
-            line=np.where(network.passage, NONE, network.edge_same).astype(np.int64),
+            line=np.where(network.own[network.edge_same], network.edge_same, NONE).astype(np.int64),
             costs=[
                 {
                     "name": lane.name, "unit": lane.unit, "cutoff": lane.cutoff,
+                    "per_m": TICKS / coverage.profiles[lane.name].level_speed,
                     "uv": lane.ticks_uv, "vu": lane.ticks_vu,
                     "homes": {part: getattr(lane.homes, part) for part in ("leg", "forth", "back")},
                     "doors": {part: getattr(lane.doors, part) for part in ("leg", "forth", "back")},
@@ -89,8 +98,11 @@ class Walks:
             door_facility=doors.place.astype(np.int64), door_edge=doors.edge.astype(np.int64),
             door_rank=rank[len(homes.edge) :], door_share=share(doors.edge, doors.offset_m),
             point_cell=cells.starts.cell.astype(np.int64),
+            point_people=None if cells.starts.people is None else cells.starts.people.astype(np.int64),
+            point_met=coverage.point_met.astype(np.int64),
             service_cost=np.array([names.index(coverage.cost_of(key)) for key in coverage.keys], dtype=np.int64),
             facility_rows=np.array([len(served) for served in facilities.services], dtype=np.int64),
+            facility_id=facilities.facility_id.tolist(),
         )  # fmt: skip
 
     def payload(self, pack: Any) -> dict[str, Any]:
@@ -109,6 +121,7 @@ class Walks:
             "costs": [
                 {
                     "name": cost["name"], "unit": cost["unit"], "cutoff": cost["cutoff"],
+                    "per_m": cost["per_m"],
                     "uv": pack(cost["uv"], delta=False),
                     "more": pack(cost["vu"].astype(np.int64) - cost["uv"], delta=False),
                     **{
@@ -121,13 +134,16 @@ class Walks:
             "homes": joins("home"),
             "doors": joins("door"),
             "point_cell": pack(self.point_cell),
+            "point_people": None if self.point_people is None else pack(self.point_people, delta=False),
+            "point_met": pack(self.point_met, delta=False),
             "service_cost": self.service_cost.tolist(),
             "facility_rows": pack(self.facility_rows, delta=False),
+            "facility_id": self.facility_id,
         }  # fmt: skip
 
 
 def _ranks(edge: NDArray[np.int32], offset_m: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number the places on each edge, from u to v; equal offsets share a number."""
+    """Rank the places on each edge from u to v; equal offsets share a rank."""
     order = np.lexsort((offset_m, edge))
     edge, offset_m = edge[order], offset_m[order]
     new_edge = np.diff(edge, prepend=-1) != 0

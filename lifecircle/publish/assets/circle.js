@@ -27,7 +27,7 @@ function lifecircleCircle(kit) {
       costs: await Promise.all(costs.map(async (one) => {
         const [uv, more] = await Promise.all([one.uv, one.more].map(open));
         return {
-          name: one.name, unit: one.unit, cutoff: one.cutoff, uv, vu: uv.map((ticks, e) => ticks + more[e]),
+          name: one.name, unit: one.unit, cutoff: one.cutoff, perMetre: one.per_m, uv, vu: uv.map((ticks, e) => ticks + more[e]),
           homes: await joins(one.homes), doors: await joins(one.doors),
         };
       })),
@@ -40,7 +40,8 @@ function lifecircleCircle(kit) {
     for (let f = 0; f < start.length - 1; f++) {
       for (let row = start[f]; row < start[f + 1]; row++) giving[art.facilities.service[row]].push(f);
     }
-    walk = {net, cellOf, first, start, giving, ...window.lifecircleWalk(net)};
+    const [people, met] = await Promise.all([scene.walk.point_people, scene.walk.point_met].map((one) => one && open(one)));
+    walk = {net, cellOf, people, met, first, start, giving, closed: new Set(), ...window.lifecircleWalk(net)};
     return walk;
   }
 
@@ -65,7 +66,7 @@ function lifecircleCircle(kit) {
   function twoBest(best, facilities) {
     let [one, two] = [-1, -1];
     for (const f of facilities) {
-      if (best[f] === walk.FAR) continue;
+      if (best[f] === walk.FAR || walk.closed.has(f)) continue;
       if (one < 0 || best[f] < best[one]) [one, two] = [f, one];
       else if (two < 0 || best[f] < best[two]) two = f;
     }
@@ -171,6 +172,11 @@ function lifecircleCircle(kit) {
     const rows = scene.services.map((service, i) => {
       const one = found[i];
       const met = kit.met(i, at);
+      const added = kit.added(i, walk.first[at]);
+      if (added !== null && !(one && one.ticks !== null && one.ticks <= added)) {
+        return make('tr', {}, make('th', {scope: 'row'}, name(serviceTitle(i))), make('td', {}, t('added_here')),
+          cell(cost(service.unit, added / ticks)), make('td', {}, verdict(met)));
+      }
       const head = make('th', {scope: 'row'}, name(serviceTitle(i)));
       if (!one || one.ticks === null) {
         return make('tr', {}, head, make('td', {}, t(met < 0 ? 'not_known' : 'none_in_search')), cell('–'), make('td', {}, verdict(met)));
@@ -202,6 +208,7 @@ function lifecircleCircle(kit) {
       if (sheet && map.hasLayer(sheet)) sheet.remove();
     },
     /** Ticks from a cell to the nearest facility of each service, null beyond the cutoff: what the engine says too. */
+    ready,
     async ticks(at) {
       await ready();
       return nearest(at).map((one) => (one ? one.ticks : null));

@@ -327,12 +327,14 @@ function lifecircleMap(map) {
       if (f.x[i] < view.x0 || f.x[i] > view.x1 || f.y[i] < view.y0 || f.y[i] > view.y1 || !shownFacility(i)) continue;
       context.beginPath();
       context.arc(f.x[i] * view.scale - view.ox, f.y[i] * view.scale - view.oy, radius, 0, 2 * Math.PI);
+      context.globalAlpha = whatif.isClosed(i) ? 0.25 : 1;
       context.fillStyle = f.planned[i] ? '#ffffff' : '#1f3a8a';
       context.strokeStyle = f.planned[i] ? '#1f3a8a' : '#ffffff';
       context.lineWidth = f.planned[i] ? 1.8 : 1.2;
       context.fill();
       context.stroke();
     }
+    context.globalAlpha = 1;
   }
 
   const Cells = Sheet.extend({
@@ -638,6 +640,17 @@ function lifecircleMap(map) {
   const circle = window.lifecircleCircle({
     scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
     cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
+    added: (i, point) => whatif.added(i, point),
+  });
+
+  const whatif = window.lifecircleWhatif({
+    scene, map, art, byId, make, name, t, serviceTitle, people, share, toWorld, toLatLng, circle,
+    cells: () => cells, services: () => services, shownFacility,
+    changed() {
+      countUnmet();
+      choose(state.layer);
+      if (sheets.facilities) sheets.facilities.repaint();
+    },
   });
 
   // -------------------------------------------------------------------------------------- gap table
@@ -741,6 +754,7 @@ function lifecircleMap(map) {
     byId('foot').replaceChildren(...credits.map((text) => make('bdi', {}, text)));
     map.getContainer().setAttribute('aria-label', t('map'));
     drawControls();
+    whatif.draw();
     drawLegend();
     drawGaps();
     readOut(state.pinned, null);
@@ -861,10 +875,11 @@ function lifecircleMap(map) {
       mark.setLatLngs([]);
       if (state.pinned < 0) readOut(-1, null);
     });
-    map.on('click', (event) => pin(cellAt(event.latlng), event.latlng));
+    map.on('click', (event) => whatif.takes(event.latlng) || pin(cellAt(event.latlng), event.latlng));
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') unpin();
-      if (event.key === 'Enter' && event.target === map.getContainer()) pin(cellAt(map.getCenter()), map.getCenter());
+      if (event.key !== 'Enter' || event.target !== map.getContainer()) return;
+      if (!whatif.takes(map.getCenter())) pin(cellAt(map.getCenter()), map.getCenter());
     });
     let seen = null;
     window.addEventListener('beforeprint', () => {
@@ -885,15 +900,7 @@ function lifecircleMap(map) {
     }));
   }
 
-  /** The service most people lack (by area where people are unknown): gaps of all services at once hide one another. */
-  function widestGap() {
-    const lacking = scene.services.map((_, i) => scene.gaps.rows.filter((row) => row.service === i)
-      .reduce((sum, row) => sum + (row.people === null ? row.area_m2 : row.people), 0));
-    return lacking.indexOf(Math.max(...lacking));
-  }
-
-  async function start() {
-    [cells, services] = await Promise.all([openCells(scene.cells), openServices(), openArt()]);
+  function countUnmet() {
     cells.unmet = new Uint16Array(cells.n);
     cells.unknown = new Uint16Array(cells.n);
     for (const {met} of services) {
@@ -903,6 +910,18 @@ function lifecircleMap(map) {
       }
     }
     if (!services.length) cells.unknown.fill(1);
+  }
+
+  /** The service most people lack (by area where people are unknown): gaps of all services at once hide one another. */
+  function widestGap() {
+    const lacking = scene.services.map((_, i) => scene.gaps.rows.filter((row) => row.service === i)
+      .reduce((sum, row) => sum + (row.people === null ? row.area_m2 : row.people), 0));
+    return lacking.indexOf(Math.max(...lacking));
+  }
+
+  async function start() {
+    [cells, services] = await Promise.all([openCells(scene.cells), openServices(), openArt()]);
+    countUnmet();
     state.layer = scene.layers[GAPS ? widestGap() + 1 : 0];
     makeSheets();
     classify(state.layer);
