@@ -194,9 +194,10 @@ def render(scene: Scene) -> str:
             "leaflet": re.sub(r"//# sourceMappingURL=.*", "", script),
             "style": _inline_images((leaflet / "leaflet.css").read_text(encoding="utf-8"), leaflet / "images")
             + (assets / "map.css").read_text(encoding="utf-8"),
+            "program": (assets / "map.js").read_text(encoding="utf-8").strip(),
             **{
-                slot: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
-                for slot, name in (("program", "map"), ("walk", "walk"), ("circle", "circle"), ("whatif", "whatif"))
+                name: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
+                for name in ("walk", "circle", "whatif", "find")
             },
             "data": to_json(_payload(scene)),
         }
@@ -238,7 +239,7 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
     def fill(self, slots: dict[str, str]) -> str:
         """Render, then put text in: branca compiles what a macro returns once more, which would run its braces."""
         return re.sub(
-            r"slot:(leaflet|style|program|walk|circle|whatif|data)\b",
+            r"slot:(leaflet|style|program|walk|circle|whatif|find|data)\b",
             lambda m: slots[m[1]].replace("\r", ""),
             self.render(),
         )
@@ -266,6 +267,7 @@ class _OfflineMap(folium.Map):  # type: ignore[misc, unused-ignore]
         </header>
         <aside id="lc-panel">
           <section id="lc-headline"></section>
+          <section id="lc-find" role="search"></section>
           <fieldset id="lc-layers"><legend data-t="layers"></legend><div></div></fieldset>
           <fieldset id="lc-overlays"><legend data-t="overlays"></legend><div></div></fieldset>
           <fieldset id="lc-whatif" hidden><legend data-t="what_if"></legend><div></div></fieldset>
@@ -308,6 +310,7 @@ class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
         window.lifecircleWalk = slot:walk;
         window.lifecircleCircle = slot:circle;
         window.lifecircleWhatif = slot:whatif;
+        window.lifecircleFind = slot:find;
         (slot:program)({{ this._parent.get_name() }});
         {% endmacro %}
         """
@@ -641,6 +644,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "split": ("home to path {0}, streets {1}, path to entrance {2}", "出户 {0}，道路 {1}，入口 {2}"),
     "to_spare": ("{0} to spare", "余 {0}"), "too_much": ("{0} too far", "超 {0}"),
     "none_in_search": ("none within the search", "搜索范围内无"),
+    "find": ("Find a facility, zone or cell", "查找设施、分区或网格"), "nothing_found": ("Nothing found.", "未找到。"),
+    "slider": ("Within", "阈值"),
     "what_if": ("What if …", "假如……"),
     "what_if_note": (
         "A sketch on this page, with the streets and people of the run; a run of the exported scenario is exact.",

@@ -84,3 +84,41 @@ def test_the_circle_fits_a_phone_and_speaks_chinese(open_page: Open, result: Any
     page.wait_for_selector(".lc-circle")
     assert "出户" in page.locator(".lc-circle").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_the_slider_counts_the_people_within_any_threshold(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"))
+    coverage = result.coverage
+    title = next(iter(coverage.standard.services.values())).title
+    page.locator("#lc-layers").get_by_label(title, exact=True).check()
+    people = coverage.cells.starts.people / 1024
+    judged = coverage.point_met[0] >= 0
+    for minutes in (6, 11, 20):
+        page.locator(".lc-slider input").evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", minutes * 60
+        )
+        page.wait_for_timeout(300)
+        within = people[judged & (coverage.point_ticks[0] <= minutes * 60 * 32)].sum()
+        row = page.locator("#lc-legend tbody tr").nth(0).inner_text().split("\t")
+        assert f"≤ {minutes}" in row[1]
+        assert row[2] == f"{round(within):,}"
+    page.locator("#lc-layers").get_by_label("Unmet needs", exact=True).check()
+    assert not page.locator(".lc-slider").is_visible()
+
+
+def test_facilities_zones_and_cells_are_found_by_name(open_page: Open, result: Any, town: Any) -> None:
+    page = open_page(result.page("coverage"))
+    wanted = next(name for name in result.coverage.facilities.name if name)
+    page.get_by_role("searchbox").fill(wanted.upper())
+    button = page.locator("#lc-find li button").first
+    assert wanted in button.inner_text()
+    button.click()
+    at = int(np.flatnonzero(result.coverage.met[0] == 1)[0])
+    page.get_by_role("searchbox").fill(result.coverage.cells.cell_id[at])
+    page.locator("#lc-find li button").first.click()
+    page.wait_for_selector(".lc-circle")
+    page.get_by_role("searchbox").fill("no such place")
+    assert "Nothing found." in page.locator("#lc-find").inner_text()
+    hostile = open_page(town.scene())
+    hostile.get_by_role("searchbox").fill("<img")
+    assert "<img" in hostile.locator("#lc-find li").first.inner_text()

@@ -10,6 +10,7 @@ function lifecircleCircle(kit) {
   const LIMITS = {s: [300, 600, 900], m: [300, 500, 1000]};
   const COLOURS = ['#1d2f7a', '#5069c9', '#a3b3ec'];  // apart from what cells are coloured in
   const WAY = '#c8102e';
+  const known = new Map();
   let walk = null;
   let ways = [];
   let sheet = null;
@@ -209,6 +210,23 @@ function lifecircleCircle(kit) {
     },
     /** Ticks from a cell to the nearest facility of each service, null beyond the cutoff: what the engine says too. */
     ready,
+    /** Ticks from every access point to the nearest facility of a service, as edited, with what each point counts. */
+    async pointTicks(i) {
+      await ready();
+      const n = walk.cellOf.length;
+      const doors = [];
+      const serving = new Set(walk.giving[i].filter((f) => !walk.closed.has(f)));
+      const key = kit.edition(i);
+      if (!known.has(i) || known.get(i).key !== key) {
+        walk.net.doors.facility.forEach((f, d) => serving.has(f) && doors.push(d));
+        const ticks = walk.walkTo(scene.walk.service_cost[i], doors, kit.moreDoors(i), n);
+        const main = Uint8Array.from(walk.cellOf, (at, p) => (walk.first[at] === p ? 1 : 0));
+        const judged = Uint8Array.from({length: n}, (_, p) => (walk.met[i * n + p] < 0 ? 0 : 1));
+        const weight = walk.people || main.map((one) => one);
+        known.set(i, {key, ticks, main, judged, weight});
+      }
+      return known.get(i);
+    },
     async ticks(at) {
       await ready();
       return nearest(at).map((one) => (one ? one.ticks : null));

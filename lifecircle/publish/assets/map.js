@@ -17,7 +17,7 @@ function lifecircleMap(map) {
   const NO_VERDICT = 255;
   const EDGE = 3;  // judged, but what lies beyond the data could change the verdict
   const INK = '#22303c';
-  const state = {lang: scene.lang, layer: null, pinned: -1, sort: 'people', down: true};
+  const state = {lang: scene.lang, layer: null, slide: null, pinned: -1, sort: 'people', down: true};
   const byId = (id) => document.getElementById('lc-' + id);
 
   // ---------------------------------------------------------------------------------------------- text
@@ -470,7 +470,7 @@ function lifecircleMap(map) {
     make('tr', {}, make('td', {}, sample), make('th', {scope: 'row'}, label), figures.map(cell));
 
   function drawLegend() {
-    const {layer} = state;
+    const layer = state.slide || state.layer;
     const service = scene.services[layer.service];
     const counted = layer.people || layer.cells;
     const whole = counted.reduce((sum, part) => sum + part, 0);
@@ -489,9 +489,53 @@ function lifecircleMap(map) {
     const walked = service?.by_zone.length ? 'by_zone_note' : 'service_note';
     const note = GAPS ? 'gap_note' : {unmet: 'unmet_note', service: walked}[layer.kind];
     const unknown = layer.people && layer.kind !== 'people' && cells.tenths.some((value) => value < 0);
-    byId('legend').replaceChildren(make('h2', {}, name(layerTitle(layer))), ...(GAPS ? clusterLegend() : []),
+    if (!legend.isConnected) byId('legend').replaceChildren(legend, slider.box);
+    legend.replaceChildren(make('h2', {}, name(layerTitle(layer))), ...(GAPS ? clusterLegend() : []),
       note ? make('p', {}, t(note)) : '', table(head, rows, legendRow('', t('total'), people(whole), '')),
       unknown ? make('p', {}, t('unknown_people')) : '');
+    drawSlider();
+  }
+
+  // The slider stays where it is while the legend above it is drawn anew, or dragging it would end.
+  const legend = make('div', {});
+  const slider = {input: make('input', {type: 'range', input: slide}), said: make('output', {}), word: make('span', {})};
+  slider.box = make('label', {class: 'lc-slider'}, slider.word, slider.input, slider.said);
+
+  function drawSlider() {
+    const {layer} = state;
+    const shown = layer.kind === 'service' && Boolean(scene.walk);
+    slider.box.hidden = !shown;
+    slider.input.ariaLabel = t('slider');
+    if (!shown) return;
+    const {unit, threshold} = scene.services[layer.service];
+    const [least, most, step] = unit === 's' ? [300, Math.min(1800, scene.cutoff_s), 60] : [100, scene.cutoff_m, 50];
+    Object.assign(slider.input, {min: least, max: most, step});
+    if (!state.slide) slider.input.value = threshold;
+    slider.word.textContent = t('slider');
+    slider.said.textContent = round(unit, Number(slider.input.value));
+    slider.input.setAttribute('aria-valuetext', slider.said.textContent);
+  }
+
+  /** Colours the cells by another threshold, and counts the people within it. */
+  async function slide() {
+    const {layer} = state;
+    const limit = Number(slider.input.value);
+    slider.said.textContent = round(scene.services[layer.service].unit, limit);
+    const {ticks, weight, main, judged} = await circle.pointTicks(layer.service);
+    if (state.layer !== layer || Number(slider.input.value) !== limit) return;
+    const [crowd, number] = [[0, 0, 0], [0, 0, 0]];
+    for (let p = 0; p < ticks.length; p++) {
+      const at = judged[p] ? (ticks[p] <= limit * scene.walk.ticks ? 0 : 1) : 2;
+      crowd[at] += weight[p];
+      number[at] += main[p];
+    }
+    state.slide = {
+      ...layer, limits: [limit], colours: [layer.colours[0], layer.colours.at(-1)], standard: null, cells: number,
+      people: layer.people && crowd.map((sum) => sum / 1024),
+    };
+    classify(state.slide);
+    sheets.cells.repaint();
+    drawLegend();
   }
 
   /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
@@ -640,7 +684,15 @@ function lifecircleMap(map) {
   const circle = window.lifecircleCircle({
     scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
     cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
-    added: (i, point) => whatif.added(i, point),
+    added: (i, point) => whatif.added(i, point), edition: () => whatif.edition(), moreDoors: (i) => whatif.moreDoors(i),
+  });
+
+  const finder = window.lifecircleFind({
+    scene, map, art, byId, make, name, t, serviceTitle, toLatLng, cells: () => cells,
+    pin(at) {
+      map.setView(corners(at)[0], 58, {animate: false});
+      pin(at, null);
+    },
   });
 
   const whatif = window.lifecircleWhatif({
@@ -704,6 +756,7 @@ function lifecircleMap(map) {
 
   function choose(layer) {
     state.layer = layer;
+    state.slide = null;
     classify(layer);
     sheets.cells.repaint();
     for (const key of ['facilities', 'gaps']) if (sheets[key]) sheets[key].repaint();
@@ -755,6 +808,7 @@ function lifecircleMap(map) {
     map.getContainer().setAttribute('aria-label', t('map'));
     drawControls();
     whatif.draw();
+    finder.draw();
     drawLegend();
     drawGaps();
     readOut(state.pinned, null);

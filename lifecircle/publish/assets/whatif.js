@@ -310,6 +310,9 @@ function lifecircleWhatif(kit) {
       const ticks = walk.walkTo(scene.walk.service_cost[i], [], those.flatMap((edit) => edit.doors), n())[point];
       return ticks === walk.FAR ? null : ticks;
     },
+    /** Names what was edited, so that what was computed before an edit is known to be old. */
+    edition: () => edits.map((edit) => edit.closes ?? `+${edit.place}`).join(),
+    moreDoors: (i) => edits.filter((edit) => edit.service === i).flatMap((edit) => edit.doors || []),
     isClosed: (row) => closedRows.has(row),
     scenario,
   };
