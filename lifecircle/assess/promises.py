@@ -14,7 +14,7 @@ from lifecircle.assess.coverage import MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.demand import COMMUTES_S, Balance
 from lifecircle.model.demand import Layer
 from lifecircle.profiles import Profile
-from lifecircle.region import geodesic_area
+from lifecircle.region import Region, Zone, areal, geodesic_area
 from lifecircle.standards import Promise
 
 VERDICTS = {
@@ -106,7 +106,8 @@ class Promises:
         promises = base.standard.promises
         region = base.cells.region
         area = {"region": geodesic_area(region.boundary) / 1e6}
-        area |= {zone.key: geodesic_area(zone.geometry) / 1e6 for zone in (*region.zones, *region.overlays)}
+        area |= {zone.key: geodesic_area(zone.geometry) / 1e6 for zone in region.zones}
+        area |= {over.key: geodesic_area(_inside(region, over)) / 1e6 for over in region.overlays}
         rows: list[Told] = []
         headline: dict[str, Told] = {}
         for key, promise in promises.items():
@@ -231,13 +232,9 @@ def _together(key: str, promise: Promise, year: int | None, coverage: Coverage) 
     """Share of the facilities of a service that stand near one of another."""
     rule = coverage.standard.together[promise.of[0]]
     mine, near = standing_together(coverage, rule)
-    points = coverage.facilities.points[mine]
-    lonlat = shapely.points(
-        np.stack(coverage.cells.region.to_lonlat.transform(*shapely.get_coordinates(points).T), axis=1)
-    )
     found = []
-    for zone, kind, shape in _shapes(coverage):
-        inside = np.asarray(shapely.intersects(shape, lonlat), dtype=bool)
+    for zone, kind, there in coverage.facilities_in():
+        inside = there[mine]
         met, total = float(near[inside].sum()), float(inside.sum())
         value = met / total if total else None
         found.append(
@@ -255,12 +252,10 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
     if service in coverage.keys:
         giving = facilities.serving(coverage.keys.index(service))
     amount = np.ones(len(facilities)) if norm is None or norm.supply is None else facilities.supply(norm.supply)
-    points = shapely.get_coordinates(facilities.points[giving])
-    lon, lat = coverage.cells.region.to_lonlat.transform(*points.T)
     least, unit = promise.least or 1.0, "facilities" if norm is None else norm.unit
     told: list[Told] = []
-    for zone, kind, shape in _shapes(coverage):
-        here = amount[giving][np.asarray(shapely.intersects_xy(shape, lon, lat), dtype=bool)]
+    for zone, kind, there in coverage.facilities_in():
+        here = amount[giving & there]
         known, unknown = float(np.nansum(here)), float(np.isnan(here).sum())
         verdict = "kept" if known >= least else "unknown" if unknown else "not_kept"
         told.append(Told(key, zone, kind, year, known / least, known, least, unknown, unit, verdict))
@@ -351,11 +346,16 @@ def _nowhere(
     ]
 
 
+def _inside(region: Region, over: Zone) -> Any:
+    """Land of an overlay that was examined."""
+    return areal(over.geometry.intersection(region.boundary))
+
+
 def _shapes(coverage: Coverage) -> list[tuple[str, Literal["region", "zone", "overlay"], Any]]:
     region = coverage.cells.region
     found: list[tuple[str, Literal["region", "zone", "overlay"], Any]] = [("region", "region", region.boundary)]
     found += [(zone.key, "zone", zone.geometry) for zone in region.zones]
-    found += [(over.key, "overlay", over.geometry) for over in region.overlays]
+    found += [(over.key, "overlay", _inside(region, over)) for over in region.overlays]
     for _, _, shape in found:
         shapely.prepare(shape)
     return found

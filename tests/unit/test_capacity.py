@@ -386,3 +386,58 @@ def test_shipped_profiles_with_a_pram_take_no_stairs():
 
     assert not Profile.load("caregiver").steps
     assert Standard.load("lingang-2021").services["childcare"].profile == "caregiver"
+
+
+def test_a_norm_may_be_for_people_who_are_elsewhere(tmp_path):
+    """600 workers at 400 m, in the east: the norm is told by place, and nobody knows it by home."""
+    lon, lat = lonlat(400, 0)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{lon},{lat},600\n", encoding="utf-8")
+    rules = RULES.replace('unit = "doctors"', 'unit = "doctors"\nper_1000 = "workers"')
+    demand = {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+    result = run(tmp_path, 3, 1, 2, rules=rules, demand=demand)
+    found = figures(result)
+    assert {zone: found[zone].people for zone in ("region", "west", "east")} == {"region": 600, "west": 0, "east": 600}
+    assert (found["east"].per_1000, found["west"].per_1000) == (pytest.approx(2 / 0.6), None)
+    assert result.indicators.capacity["doctors"].level is None
+    assert result.write(tmp_path / "out").is_dir()
+
+
+def test_a_facility_on_the_line_between_zones_counts_once(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("west", "zone", -500, -700, 100, 700), ("east", "zone", 100, -700, 900, 700)
+    )  # fmt: skip
+    found = figures(run(tmp_path, 3, 1, 2, boundary=str(path)))
+    assert found["west"].supply + found["east"].supply == found["region"].supply == 6
+    assert found["west"].facilities + found["east"].facilities == 3
+
+
+def test_an_overlay_has_no_more_facilities_than_the_region(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("west", "zone", -500, -700, 250, 700), ("far", "overlay", -500, -700, 5000, 700)
+    )  # fmt: skip
+    found = figures(run(tmp_path, 3, 1, 2, boundary=str(path)))
+    assert (found["far"].supply, found["far"].people) == (found["region"].supply, found["region"].people) == (4, 2000)
+
+
+def test_what_is_exactly_enough_is_enough(tmp_path):
+    """Nine clinics of 3 doctors for 1,000 people are 27 for 1,000, also where a sum of floats is a little less."""
+    world = World("h\nA")
+    world.way((0, 0), (90, 0), highway="residential")
+    world.live("h", 1000.0)
+    for x in range(9):
+        world.nodes[world.poi(10 * x, 5, amenity="clinic", name=f"clinic {x}")][2]["staff_count:doctors"] = "3"
+    rules = RULES.replace("least = 2", "least = 27")
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert norm.region.verdict == "met"
+    assert norm.point_met.tolist() == [1]
+
+
+def test_what_is_asked_everywhere_is_asked_of_the_whole(tmp_path):
+    world = World("h    i    j\nA----B----C")
+    world.street("ABC")
+    for sign, people in (("h", 1237.0), ("i", 2999.5), ("j", 777.0)):
+        world.live(sign, people)
+    world.nodes[world.poi(0, 5, amenity="clinic")][2]["staff_count:doctors"] = "3"
+    rules = RULES.replace("least = 2", "least = 0.45")
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert {f.least for f in norm.figures} == {0.45}

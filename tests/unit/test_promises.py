@@ -266,3 +266,27 @@ def test_the_lingang_plan_is_listed_whole():
         "ahead_of_demand", "school_groups", "idle_property", "emergency", "smart_services",
     ]  # fmt: skip
     assert {"gps", "elderly_floor"} <= {name for p in plan.promises.values() for name in p.of}
+
+
+def test_an_overlay_that_reaches_beyond_the_region_was_examined_in_part(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("all", "zone", -500, -700, 900, 700), ("pilot", "overlay", -500, -700, 5000, 700)
+    )  # fmt: skip
+    rules = RULES + promise("p", "coverage", 'of = ["clinic"]\nyear = 2024\nzone = "pilot"\narea_km2 = 5')
+    result = street().run(tmp_path, "school clinic theatre", rules=rules, boundary=str(path), year=2024).result
+    assert headline(result) == {"p": "kept_in_part"}
+    assert result.promises.examined_km2["p"] == pytest.approx(1.4 * 1.4, rel=1e-2)
+
+
+def test_a_ground_that_lies_on_the_boundary_is_counted_by_clause_and_promise_alike(tmp_path):
+    path = boundary(tmp_path / "zones.geojson", ("all", "zone", -500, -700, 350, 700))
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hi", 1000.0)
+    world.area(345, 5, 450, 50, amenity="school")
+    world.stand("c", amenity="clinic")
+    rules = RULES + promise("p", "together", 'of = ["near"]\nyear = 2024')
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, boundary=str(path), year=2024).result
+    clause = next(row for row in result.clauses.rows if row.key == "near")
+    told = result.promises.headline["p"]
+    assert clause.counted == (told.numerator, told.denominator) == (0.0, 1.0)
