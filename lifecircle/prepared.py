@@ -112,7 +112,11 @@ class Prepared:
         """Prepare the same study with the facilities of another year."""
         if year == self.year:
             return self
-        facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+        try:
+            facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+        except DataError:  # nothing at all was open then
+            none = np.zeros(len(self.facilities), dtype=bool)
+            facilities = replace(self.facilities.only(none), service_keys=tuple(self.whole.services))
         standard, facilities = _without_absent(self.whole, facilities)
         absent = {key: service for key, service in self.whole.services.items() if key not in standard.services}
         lanes = {

@@ -105,8 +105,9 @@ class Result:
         }
         wheelchair = None
         if any(promise.asks == "barrier_free" for promise in standard.promises.values()):
-            rolls = Profile.load("wheelchair")
-            wheelchair = (rolls, *prepared.network.ticks(rolls, prepared.elevation))
+            rolls, walks = Profile.load("wheelchair"), Profile.load("adult")
+            ticks, height = prepared.network.ticks, prepared.elevation
+            wheelchair = (rolls, ticks(rolls, height), ticks(walks.model_copy(update={"gates": rolls.gates}), height))
         return Promises.of(coverages, prepared.layers, self.balance, wheelchair)
 
     @cached_property

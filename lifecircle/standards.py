@@ -394,7 +394,12 @@ class Standard(BaseModel):
                 "composites": composites,
                 "together": together,
                 "norms": norms,
-                "promises": {key: p for key, p in self.promises.items() if left >= set(p.of)},
+                "promises": {
+                    key: p
+                    for key, p in self.promises.items()
+                    # What asks for every service is not kept by some of them.
+                    if left >= set(p.of) and (p.of or p.asks != "coverage" or kept == self.services)
+                },
             }
         )
 
@@ -436,7 +441,10 @@ class Standard(BaseModel):
             for key, service in self.services.items()
         }
         norms = {key: norm for key, norm in self.norms.items() if norm.applies_to in {"any", built}}
-        promises = {key: p for key, p in self.promises.items() if p.asks != "norm" or p.of[0] in norms}
+        gone = {*self.norms} - {*norms}
+        promises = {
+            key: p for key, p in self.promises.items() if p.asks not in {"norm", "count"} or p.of[0] not in gone
+        }
         return self.model_copy(update={"services": services, "norms": norms, "promises": promises})
 
     def in_classes(self, classes: set[str]) -> "Standard":

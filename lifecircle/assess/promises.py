@@ -31,6 +31,11 @@ VERDICTS = {
 _WHOLE = 0.99  # outlines are drawn, so a hundredth of the land may be missing from the whole
 
 
+Ticks = tuple[NDArray[np.int32], NDArray[np.int32]]
+Wheels = tuple[Profile, Ticks, Ticks]
+"""A wheelchair, and the cost of every edge both ways to it and to an adult on foot."""
+
+
 @dataclass(frozen=True)
 class Told:
     """One promise in one place and year.
@@ -88,7 +93,7 @@ class Promises:
     @classmethod
     def of(
         cls, coverages: Mapping[int | None, Coverage], layers: dict[str, Layer], balance: list[Balance] | None,
-        wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+        wheelchair: Wheels | None,
     ) -> "Promises":  # fmt: skip
         """Hold every promise against every year's coverage.
 
@@ -99,8 +104,8 @@ class Promises:
         layers : dict of Layer
         balance : list of Balance or None
             None where no jobs are known.
-        wheelchair : (Profile, ticks_uv, ticks_vu) or None
-            The network as a wheelchair has it.
+        wheelchair : (Profile, ticks, ticks) or None
+            The network as a wheelchair has it, and as an adult on foot has it.
         """
         base = next(iter(coverages.values()))
         promises = base.standard.promises
@@ -123,7 +128,7 @@ class Promises:
             own = [t for t in told if t.zone == place]
             exact = [t for t in own if t.year == promise.year]
             headline[key] = _final(promise, (exact or own)[0], area.get(place))
-            rows += told
+            rows += [_final(promise, t, area[place]) if t.zone == place and place in area else t for t in told]
         examined = {key: area.get(promise.zone or "region") for key, promise in promises.items()}
         return cls(promises, headline, tuple(rows), examined, tuple(coverages))
 
@@ -155,7 +160,7 @@ def _final(promise: Promise, told: Told, examined_km2: float | None) -> Told:
 
 def _tell(
     key: str, promise: Promise, year: int | None, coverage: Coverage, layers: dict[str, Layer],
-    balance: list[Balance] | None, wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+    balance: list[Balance] | None, wheelchair: Wheels | None,
 ) -> list[Told]:  # fmt: skip
     """One promise in one year, everywhere."""
     if promise.asks in {"coverage", "composite"}:
@@ -251,6 +256,8 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
     giving = np.zeros(len(facilities), dtype=bool)
     if service in coverage.keys:
         giving = facilities.serving(coverage.keys.index(service))
+    if norm is not None and (norm.supply is None or service is None):
+        return _nowhere(key, year, coverage, norm.unit, "unknown", ("names no supply", "未载供给量"))
     amount = np.ones(len(facilities)) if norm is None or norm.supply is None else facilities.supply(norm.supply)
     least, unit = promise.least or 1.0, "facilities" if norm is None else norm.unit
     told: list[Told] = []
@@ -258,7 +265,11 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
         here = amount[giving & there]
         known, unknown = float(np.nansum(here)), float(np.isnan(here).sum())
         verdict = "kept" if known >= least else "unknown" if unknown else "not_kept"
-        told.append(Told(key, zone, kind, year, known / least, known, least, unknown, unit, verdict))
+        value = known / least if not unknown or unknown < len(here) else None  # of none is anything known
+        note = (
+            (f"{unknown:,.0f} facilities of unknown supply", f"{unknown:,.0f} 处设施供给未知") if unknown else ("", "")
+        )
+        told.append(Told(key, zone, kind, year, value, known, least, unknown, unit, verdict, note))
     if promise.each_zone:
         zones = [t for t in told if t.kind == "zone"]
         kept = float(sum(t.verdict == "kept" for t in zones))
@@ -273,15 +284,14 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
 
 def _barrier_free(
     key: str, promise: Promise, year: int | None, coverage: Coverage,
-    wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+    wheelchair: Wheels | None,
 ) -> list[Told]:  # fmt: skip
     """Share of the street length that a wheelchair may use of that which walkers may, and what entrances say."""
     if wheelchair is None:
         return _nowhere(key, year, coverage, "street_m", "unknown")
-    profile, uv, vu = wheelchair
+    profile, (uv, vu), walkers = wheelchair
     network, facilities = coverage.network, coverage.facilities
-    lane = next(iter(coverage.lanes.values()))
-    walked = ((lane.ticks_uv >= 0) | (lane.ticks_vu >= 0)) & network.own
+    walked = ((walkers[0] >= 0) | (walkers[1] >= 0)) & network.own
     rolled = walked & ((uv >= 0) | (vu >= 0))
     length = np.floor(network.length_m * 100 + 0.5).astype(np.int64)
     middle = [(network.node_lon[network.edge_u] + network.node_lon[network.edge_v]) / 2]
@@ -333,7 +343,7 @@ def _jobs(key: str, year: int | None, coverage: Coverage, balance: list[Balance]
 def _percent(figure: Figure) -> str:
     from lifecircle.assess.wording import share_text
 
-    return share_text(figure.met, figure.total)
+    return share_text(figure.met, figure.total) if figure.total else "–"
 
 
 def _nowhere(

@@ -339,7 +339,7 @@ def _balance_table(found: Findings) -> str:
         return ""
     names, rows = _zone_names(found), []
     for b in found.balance:
-        near = [escape(share_text(f.met, f.total)) for f in b.within.values()]
+        near = [escape(share_text(f.met, f.total)) if f.total else "–" for f in b.within.values()]
         ratio = "–" if b.jobs_per_resident is None else f"{b.jobs_per_resident:.2f}"
         rows.append(_row(escape(names[b.zone]), [people_text(b.jobs), people_text(b.residents), ratio, *near]))
     limits = found.balance[0].within
