@@ -14,6 +14,7 @@ from world import World
 from lifecircle.assess.capacity import capacity, catchment_access, decay_of
 from lifecircle.assess.catchment import Catchment
 from lifecircle.errors import DataError, StandardError
+from lifecircle.sources.tables import read_places
 from lifecircle.standards import Standard
 
 RULES = """\
@@ -441,3 +442,31 @@ def test_what_is_asked_everywhere_is_asked_of_the_whole(tmp_path):
     rules = RULES.replace("least = 2", "least = 0.45")
     norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
     assert {f.least for f in norm.figures} == {0.45}
+
+
+def test_a_group_is_judged_where_it_lives_by_the_walks_of_the_run(tmp_path):
+    result = run(tmp_path, 3, 1, 2, demand={"seniors": {"share": 0.25, "source": "census"}})
+    seniors = result.demand["seniors"]
+    assert seniors.point_ticks is result.coverage.point_ticks
+    assert (seniors.cells.status == result.coverage.cells.status).all()
+    assert seniors.cells.starts.people.tolist() == [256000] * 3
+
+
+def test_a_norm_that_should_be_kept_is_advice_in_every_cell(tmp_path):
+    rules = RULES.replace('strength = "应"', 'strength = "宜"')
+    verdicts = pd.read_parquet(run(tmp_path, 3, 0, 2, rules=rules).write(tmp_path / "out") / "verdicts.parquet")
+    assert verdicts[verdicts["rule"] == "doctors"]["verdict"].tolist() == ["advisory", "advisory", "met"]
+
+
+def test_the_share_of_a_norm_nobody_knows_is_no_number(tmp_path):
+    result = run(tmp_path, None, None, None)
+    row = next(row for row in result.clauses.rows if row.key == "doctors")
+    assert (row.verdict, row.people) == ("unknown", (None, None))
+
+
+@pytest.mark.parametrize("row", ["121.9,30.9,5,7", "121.9,30.9,5,"])
+def test_a_row_with_too_many_cells_is_not_read_as_another_place(tmp_path, row):
+    path = tmp_path / "jobs.csv"
+    path.write_text(f"lon,lat,people\n{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="more cells than its header"):
+        read_places(path)
