@@ -251,8 +251,8 @@ def standing_together(coverage: Coverage, rule: Together) -> tuple[NDArray[np.in
     mine = mine[~facilities.outside[mine]]
     number = np.zeros(len(mine), dtype=np.int64)
     for name in rule.near:
-        tree = shapely.STRtree(facilities.shape[of(name)])
-        found = tree.query(facilities.shape[mine], predicate="dwithin", distance=rule.within_m)[0]
+        tree = shapely.STRtree(facilities.extent[of(name)])
+        found = tree.query(facilities.extent[mine], predicate="dwithin", distance=rule.within_m)[0]
         number[np.unique(found)] += 1
     return mine, number >= (rule.at_least or len(rule.near))
 

@@ -59,6 +59,8 @@ class Facilities:
         the standard asks, and the map tells the levels of each.
     opens, closes : (n,) float64, years; NaN is always
     shape : (n,) shapely point or polygon, metre CRS
+    extent : (n,) shapely geometry, metre CRS
+        ``shape`` and what was merged into it beside it: two stops of one name, one on each side of a street, are both.
     merged : (n,) object
         Further objects of the source that were found to be this same place: their ids, set apart by commas, or an
         empty text.
@@ -82,6 +84,7 @@ class Facilities:
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     shape: NDArray[np.object_]
+    extent: NDArray[np.object_]
     merged: NDArray[np.object_]
     joins: Joins
     join_kind: NDArray[np.object_]
@@ -153,6 +156,7 @@ class Facilities:
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
+            extent=_extents(shapes, members[outside], place[outside]),
             merged=rows["merged"].to_numpy(dtype=object),
             joins=joins,
             join_kind=kind,
@@ -173,9 +177,10 @@ class Facilities:
         tags[:] = [{}] * n
         said = np.empty(len(joins), dtype=object)
         said[:] = [{}] * len(joins)
+        spots = np.asarray(shapely.points(starts.xy), dtype=object)
         return cls(
             ("housing",), np.arange(n).astype(str).astype(object), tuple((0,) if home else () for home in lived_in),
-            empty, nan, tags, nan, nan, nan, np.asarray(shapely.points(starts.xy), dtype=object),
+            empty, nan, tags, nan, nan, nan, spots, spots,
             empty, joins, of_joins, of_joins, said, cells.region,
         )  # fmt: skip
 
@@ -208,6 +213,7 @@ class Facilities:
             opens=self.opens[chosen],
             closes=self.closes[chosen],
             shape=self.shape[chosen],
+            extent=self.extent[chosen],
             merged=self.merged[chosen],
             joins=joins_of(self.joins, chosen),
             join_kind=self.join_kind[kept],
@@ -447,6 +453,17 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         place["tags"] = {key: value for ix in reversed(members) for key, value in columns["tags"][ix].items()}
         made.append(place)
     return pd.DataFrame(made), np.searchsorted(chiefs, stands)
+
+
+def _extents(
+    shapes: NDArray[np.object_], members: NDArray[np.object_], place: NDArray[np.int64]
+) -> NDArray[np.object_]:
+    """Give each place its own shape and those of the objects merged into it that lie beside it."""
+    found = shapes.copy()
+    several = np.flatnonzero(np.bincount(place, minlength=len(shapes)) > 1)
+    for ix in several.tolist():
+        found[ix] = shapely.union_all([shapes[ix], *members[place == ix]])
+    return found
 
 
 def _said(value: str | float) -> bool:
