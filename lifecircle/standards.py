@@ -342,6 +342,15 @@ class Standard(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_services(self) -> "Standard":
+        kinds_of: dict[str, str] = {}
+        rules: dict[str, dict[str, Any]] = {
+            "services": self.services, "composites": self.composites, "together": self.together, "norms": self.norms
+        }  # fmt: skip
+        for kind, keys in rules.items():
+            for key in keys:
+                if key in kinds_of:
+                    raise ValueError(f"{kind}.{key} has the key of {kinds_of[key]}.{key}; give one another name")
+                kinds_of[key] = kind
         named = [
             *((f"composites.{key}", name) for key, c in self.composites.items() for name in c.of),
             *((f"together.{key}", name) for key, t in self.together.items() for name in (t.service, *t.near)),

@@ -318,3 +318,9 @@ status = "verified"
     text = rules(SCHOOL, CLINIC, more=more)
     result = world.run(tmp_path, "school clinic", rules=text, boundary=str(path)).result
     assert next(row for row in result.clauses.rows if row.key == "pair").counted == (1.0, 1.0)
+
+
+def test_two_rules_of_one_key_are_refused(tmp_path):
+    """A scorecard names its rules by key: it would show the clause of one beside the figures of the other."""
+    with pytest.raises(StandardError, match=r"composites.library has the key of services.library"):
+        Standard.load(write(tmp_path, rules(LIBRARY, more=EITHER.replace("composites.either", "composites.library"))))
