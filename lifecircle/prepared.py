@@ -260,13 +260,15 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
     for key, said in keys.demand.items():
         if key == "residents":
             raise StandardError("the demand layer 'residents' is everybody already; give this one another name")
-        here, kind = cells, "share"
+        here, kind, source = cells, "share", said.source
         if said.share is not None:
             people = demand.of_share(cells, said.share)
         elif said.raster is not None:
             raster = rasters.read_population(said.raster, cells.region.boundary)
             people, left = demand.of_raster(cells, raster, key=key)
             kind = "raster"
+            if not raster.whole:
+                source += "; the raster does not span the region, who is beyond it is not counted"
             if left:
                 log.warning(
                     "%s: %.0f people of the raster are in no cell of the residents and are not counted", key, left
@@ -277,7 +279,7 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
             assert here.starts.people is not None  # noqa: S101 (they are what it is made of)
             people = here.starts.people
         title = said.title or key.replace("_", " ").capitalize()
-        told = (key, title, said.title_zh or title, said.source, said.status)
+        told = (key, title, said.title_zh or title, source, said.status)
         found[key] = Layer(*told, here, people, kind)  # type: ignore[arg-type]
     return found
 

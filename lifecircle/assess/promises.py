@@ -203,10 +203,11 @@ def _coverage(key: str, promise: Promise, year: int | None, coverage: Coverage) 
     for figure in coverage.figures_of({key: met}):
         if figure.measure == measure:
             doubt = (figure.unknown or 0.0) / figure.total if figure.total else 0.0
-            verdict = _judged(figure.share, doubt, promise.target)
+            share = figure.share if doubt < 1 else None  # of nobody is anything known
+            verdict = _judged(share, doubt, promise.target)
             found.append(
                 Told(
-                    key, figure.zone, figure.kind, year, figure.share, figure.met, figure.total, figure.unknown,
+                    key, figure.zone, figure.kind, year, share, figure.met, figure.total, figure.unknown,
                     measure, verdict, note,
                 )
             )  # fmt: skip

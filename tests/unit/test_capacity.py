@@ -1,7 +1,9 @@
 """Supply against norms: by zone, from each home, unknown where the map is silent, and jobs beside homes."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -470,3 +472,33 @@ def test_a_row_with_too_many_cells_is_not_read_as_another_place(tmp_path, row):
     path.write_text(f"lon,lat,people\n{row}\n", encoding="utf-8")
     with pytest.raises(DataError, match="more cells than its header"):
         read_places(path)
+
+
+def test_a_norm_is_told_by_place_where_there_are_too_many_walks(tmp_path):
+    result = run(tmp_path, 3, 1, 2)
+    row = next(row for row in replace(result, indicators=None).clauses.rows if row.key == "doctors")
+    assert (row.verdict, row.counted) == ("met", (6, 3000))
+    assert "states no supply" not in row.rule
+
+
+def test_a_raster_of_some_people_that_ends_in_the_region_says_so(tmp_path):
+    raster(tmp_path / "seniors.tif", np.full((3, 3), 5.0), left=-5, top=5, size=10)
+    demand = {"seniors": {"raster": str(tmp_path / "seniors.tif"), "source": "census"}}
+    result = run(tmp_path, 3, 1, 2, demand=demand)
+    assert "does not span the region" in result.summary["demand"]["seniors"]["source"]
+    assert "does not span the region" in result.page("index").partition("For whom")[2].partition("</section>")[0]
+
+
+def test_a_walker_of_ones_own_is_named_and_not_where_its_file_is(tmp_path):
+    text = (resources.files("lifecircle") / "presets" / "profiles" / "senior.toml").read_text(encoding="utf-8")
+    (tmp_path / "slow.toml").write_text(text.replace('name = "senior"', 'name = "slow"'), encoding="utf-8")
+    rules = RULES.replace('profile = "metres"', 'profile = "adult"')
+    study = street(3, 1, 2).study(tmp_path, "clinic", rules=rules)
+    keys = study.keys.model_dump(mode="json", by_alias=True) | {"groups": ["slow.toml"]}
+    file = tmp_path / "study.toml"
+    file.write_text(
+        "".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items() if v not in (None, {})), encoding="utf-8"
+    )
+    result = type(study).from_toml(file).run()  # paths are relative to the file
+    assert list(result.summary["walkers"]) == ["slow"]
+    assert str(tmp_path) not in result.page("index")

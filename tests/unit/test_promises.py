@@ -388,3 +388,12 @@ def test_a_zone_without_jobs_says_nothing_of_residents(tmp_path):
     result = run(tmp_path, promise("p", "jobs_housing"), demand=demand)
     assert result.promises.of_zone("p", "west")[2024].note[0].endswith("15 min: –, 30 min: –")
     assert "no residents" not in result.page("index").partition("Jobs and housing")[2].partition("</section>")[0]
+
+
+def test_a_share_of_which_nothing_is_known_is_no_number(tmp_path):
+    result = run(tmp_path, promise("p", "coverage", 'of = ["theatre"]\nyear = 2024'))
+    told = result.promises.headline["p"]
+    assert (told.verdict, told.value, told.unknown) == ("unknown", None, 3000)
+    assert (
+        "<td class=n>0 %" not in result.page("index").partition("What the plan promises")[2].partition("</section>")[0]
+    )
