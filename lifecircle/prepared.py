@@ -180,9 +180,9 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
     standard = Standard.load(keys.standard)
     if keys.services is not None:
         standard = standard.only(keys.services)
-    standard = standard.choosing(keys.choose)
     if keys.profile is not None:
         standard = standard.walked_by(keys.profile)
+    standard = standard.choosing(keys.choose)  # a choice holds whoever walks
     walker = Profile.load(keys.profile) if keys.profile is not None else None
     names = dict.fromkeys(service.profile for service in standard.services.values())
     profiles = {name: walker if walker and name == walker.name else Profile.load(name) for name in names}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.ways import is_shut
-from lifecircle.region import Region, geodesic_area
+from lifecircle.region import Region, areal, geodesic_area
 from lifecircle.standards import Standard, Supply, has_tag
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ class Facilities:
         # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within
         # the outline that stands for it: that is entered through the outline.
         outside = ~shapely.intersects(shapely.point_on_surface(members), shapes[place]) | (members == shapes[place])
+        extents = _extents(shapes, members[outside], place[outside])
         joins, kind, evidence, said = _entrances(
             members[outside], place[outside], ground[outside], wheels[outside], features, snapper
         )
@@ -152,11 +153,11 @@ class Facilities:
             name=rows["name"].to_numpy(dtype=object),
             capacity=rows["capacity"].to_numpy(dtype=np.float64),
             tags=rows["tags"].to_numpy(dtype=object),
-            floor_m2=_floors(features, rows, region) if standard.asks_floor else np.full(len(rows), np.nan),
+            floor_m2=_floors(features, extents, region) if standard.asks_floor else np.full(len(rows), np.nan),
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
-            extent=_extents(shapes, members[outside], place[outside]),
+            extent=extents,
             merged=rows["merged"].to_numpy(dtype=object),
             joins=joins,
             join_kind=kind,
@@ -235,9 +236,9 @@ class Facilities:
             return found
         if told.outline == "floor_m2":
             return np.where(np.isnan(found), self.floor_m2, found)
-        area = (shapely.get_dimensions(self.shape) == 2) & np.isnan(found)  # noqa: PLR2004
+        area = (shapely.get_dimensions(self.extent) == 2) & np.isnan(found)  # noqa: PLR2004
         for ix in np.flatnonzero(area).tolist():
-            found[ix] = geodesic_area(self.region.unproject(self.shape[ix]))
+            found[ix] = geodesic_area(self.region.unproject(areal(self.extent[ix])))
         return found
 
     def serving(self, service: int) -> NDArray[np.bool_]:
@@ -381,18 +382,18 @@ def _number(tags: dict[str, str], keys: tuple[str, ...] = _CAPACITY) -> float:
     return float("nan")
 
 
-def _floors(features: pd.DataFrame, rows: pd.DataFrame, region: Region) -> NDArray[np.float64]:
-    """Floor area of each place that is a building or ground with buildings on it, (n_rows,) m²; NaN where unknown."""
-    found = np.full(len(rows), np.nan)
+def _floors(features: pd.DataFrame, extents: NDArray[np.object_], region: Region) -> NDArray[np.float64]:
+    """Floor area of each place that is a building or ground with buildings on it, (n,) m²; NaN where unknown."""
+    found = np.full(len(extents), np.nan)
     tags = features["tags"].to_numpy()
     standing = [t.get("building", "no") != "no" for t in tags] & (features["osm_type"] != "n").to_numpy()
     shapes = region.project(features["geometry"].to_numpy(dtype=object)[standing])
     own = tags[standing]
     tree = shapely.STRtree(shapely.point_on_surface(shapes))
-    places = rows["shape"].to_numpy(dtype=object)
-    area = np.flatnonzero(shapely.get_dimensions(places) == 2)  # noqa: PLR2004
+    area = np.flatnonzero(shapely.get_dimensions(extents) == 2)  # noqa: PLR2004
+    grounds = np.array([areal(extents[ix]) for ix in area.tolist()], dtype=object)
     on: dict[int, list[int]] = {}
-    for place, building in tree.query(places[area], predicate="intersects").T.tolist():
+    for place, building in tree.query(grounds, predicate="intersects").T.tolist():
         on.setdefault(int(area[place]), []).append(building)
     for place, buildings in on.items():
         levels = [_number(own[ix], ("building:levels",)) for ix in buildings]

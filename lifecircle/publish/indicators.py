@@ -246,6 +246,8 @@ def _indicator_table(found: Findings) -> str:
         return "<p>Not computed: there are more walks between homes and facilities than are kept.</p>"
     told = found.indicators.summary()
     known, rows = told["known"], []
+    if not known:
+        return "<p>Nobody could be judged, so nothing is known of what lies beyond the nearest facility.</p>"
     for key, one in told["services"].items():
         unit, equity = one["unit"], one["equity"]
         choice = "<br>".join(

@@ -16,6 +16,7 @@ from world import World
 from lifecircle.assess.capacity import capacity, catchment_access, decay_of
 from lifecircle.assess.catchment import Catchment
 from lifecircle.errors import DataError, StandardError
+from lifecircle.region import Region
 from lifecircle.sources.tables import read_places
 from lifecircle.standards import Standard
 
@@ -502,3 +503,54 @@ def test_a_walker_of_ones_own_is_named_and_not_where_its_file_is(tmp_path):
     result = type(study).from_toml(file).run()  # paths are relative to the file
     assert list(result.summary["walkers"]) == ["slow"]
     assert str(tmp_path) not in result.page("index")
+
+
+LAND = RULES.replace('amenity = ["clinic"]', 'leisure = ["park"]').replace(
+    'supply = { tags = ["staff_count:doctors"] }', 'supply = { outline = "land_m2" }'
+)
+
+
+def test_both_halves_of_a_park_are_its_land(tmp_path):
+    world = World("h\nA")
+    world.way((0, 0), (400, 0), highway="residential")
+    world.live("h", 1000.0)
+    world.area(50, 10, 150, 110, leisure="park", name="Park")
+    world.area(160, 10, 260, 110, leisure="park", name="Park")
+    norm = world.run(tmp_path, "clinic", rules=LAND).result.indicators.capacity["doctors"]
+    assert (norm.region.facilities, norm.region.supply) == (1, pytest.approx(20_000, rel=1e-3))
+
+
+def test_both_wings_of_a_house_are_its_floor(tmp_path):
+    world = World("h\nA")
+    world.way((0, 0), (400, 0), highway="residential")
+    world.live("h", 1000.0)
+    for x, levels in ((50, "3"), (90, "2")):
+        world.area(x, 10, x + 20, 30, amenity="clinic", name="House", building="yes", building__levels=levels)
+    rules = RULES.replace('supply = { tags = ["staff_count:doctors"] }', 'supply = { outline = "floor_m2" }')
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert (norm.region.facilities, norm.region.supply) == (1, pytest.approx(400 * 5, rel=1e-3))
+
+
+def test_a_choice_holds_whoever_walks(tmp_path):
+    own = 'by_profile.senior = { value = 900, source = "for seniors", status = "verified" }\n'
+    rules = RULES.replace('profile = "metres"', 'profile = "adult"').replace("tags = [{ m", own + "tags = [{ m", 1)
+    assert (run(tmp_path, 3, 1, 2, rules=rules, profile="senior").coverage.point_limit == 900).all()
+    chosen = run(tmp_path, 3, 1, 2, rules=rules, profile="senior", choose={"clinic": 200})
+    assert (chosen.coverage.point_limit == 200).all()
+
+
+def test_where_nobody_was_judged_nobody_is_said_to_walk_far(tmp_path):
+    world = World("h\nA")
+    world.live("h", 1000.0)
+    world.way((0, 300), (200, 300), highway="residential")
+    world.poi(100, 305, amenity="clinic")
+    page = world.run(tmp_path, "clinic", rules=RULES, snap_limit_m=100).result.page("index")
+    assert "Nobody could be judged" in page
+    assert "beyond the search" not in page
+
+
+def test_a_zone_may_say_anything_of_renewal(tmp_path):
+    said = [{"renewal": value} for value in (["yes"], {}, True, "yes", "no", None)]
+    boxes = [(f"z{ix}", "zone", 100 * ix, 0, 100 * ix + 100, 100, more) for ix, more in enumerate(said)]
+    region = Region.from_geojson(boundary(tmp_path / "zones.geojson", *boxes))
+    assert [zone.renewal for zone in region.zones] == [False, False, True, True, False, False]
