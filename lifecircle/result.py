@@ -87,8 +87,10 @@ class Result:
         workers = self.prepared.layers.get("workers")
         if workers is None or workers.kind != "places":
             return None
+        walker, gates = Profile.load("adult"), self.study.keys.gates
+        walker = walker if gates is None else walker.model_copy(update={"gates": gates})
         return balance(
-            self.coverage, workers, self.prepared.snapper, Profile.load("adult"), self.prepared.elevation,
+            self.coverage, workers, self.prepared.snapper, walker, self.prepared.elevation,
             threads=self.threads,
         )  # fmt: skip
 

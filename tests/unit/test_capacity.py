@@ -554,3 +554,27 @@ def test_a_zone_may_say_anything_of_renewal(tmp_path):
     boxes = [(f"z{ix}", "zone", 100 * ix, 0, 100 * ix + 100, 100, more) for ix, more in enumerate(said)]
     region = Region.from_geojson(boundary(tmp_path / "zones.geojson", *boxes))
     assert [zone.renewal for zone in region.zones] == [False, False, True, True, False, False]
+
+
+def jobs(tmp_path, *rows):
+    text = "".join("{},{},{}\n".format(*lonlat(x, 0), people) for x, people in rows)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{text}", encoding="utf-8")
+    return {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+
+
+@pytest.mark.parametrize(("gates", "met"), [("open", 600), ("residents", 600), ("closed", 0)])
+def test_who_walks_to_work_meets_the_gates_of_the_run(tmp_path, gates, met):
+    """The only homes stand on a private way, where nobody arrives if its gate is closed."""
+    world = World("A              B                       C\nc                                      h")
+    world.street("AB")
+    world.street("BC", highway="service", access="private")
+    world.live("h", 1000.0)
+    world.stand("c", amenity="clinic")
+    result = world.run(tmp_path, "clinic", rules=RULES, gates=gates, demand=jobs(tmp_path, (0, 600))).result
+    assert result.balance[0].within[900].met == met
+
+
+def test_places_beyond_the_boundary_are_said_to_be_left_out(tmp_path, caplog):
+    result = run(tmp_path, 3, 1, 2, demand=jobs(tmp_path, (400, 600), (5000, 70)))
+    assert result.prepared.layers["workers"].total == 600
+    assert "1 of 2 places with people, 70 of them, lie outside the boundary" in caplog.text
