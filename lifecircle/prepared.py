@@ -112,7 +112,11 @@ class Prepared:
         """Prepare the same study with the facilities of another year."""
         if year == self.year:
             return self
-        facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+        try:
+            facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+        except DataError:  # nothing at all was open then
+            none = np.zeros(len(self.facilities), dtype=bool)
+            facilities = replace(self.facilities.only(none), service_keys=tuple(self.whole.services))
         standard, facilities = _without_absent(self.whole, facilities)
         absent = {key: service for key, service in self.whole.services.items() if key not in standard.services}
         lanes = {
@@ -176,9 +180,9 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
     standard = Standard.load(keys.standard)
     if keys.services is not None:
         standard = standard.only(keys.services)
-    standard = standard.choosing(keys.choose)
     if keys.profile is not None:
         standard = standard.walked_by(keys.profile)
+    standard = standard.choosing(keys.choose)  # a choice holds whoever walks
     walker = Profile.load(keys.profile) if keys.profile is not None else None
     names = dict.fromkeys(service.profile for service in standard.services.values())
     profiles = {name: walker if walker and name == walker.name else Profile.load(name) for name in names}
@@ -256,13 +260,15 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
     for key, said in keys.demand.items():
         if key == "residents":
             raise StandardError("the demand layer 'residents' is everybody already; give this one another name")
-        here, kind = cells, "share"
+        here, kind, source = cells, "share", said.source
         if said.share is not None:
             people = demand.of_share(cells, said.share)
         elif said.raster is not None:
             raster = rasters.read_population(said.raster, cells.region.boundary)
             people, left = demand.of_raster(cells, raster, key=key)
             kind = "raster"
+            if not raster.whole:
+                source += "; the raster does not span the region, who is beyond it is not counted"
             if left:
                 log.warning(
                     "%s: %.0f people of the raster are in no cell of the residents and are not counted", key, left
@@ -273,7 +279,7 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
             assert here.starts.people is not None  # noqa: S101 (they are what it is made of)
             people = here.starts.people
         title = said.title or key.replace("_", " ").capitalize()
-        told = (key, title, said.title_zh or title, said.source, said.status)
+        told = (key, title, said.title_zh or title, source, said.status)
         found[key] = Layer(*told, here, people, kind)  # type: ignore[arg-type]
     return found
 

@@ -167,7 +167,7 @@ class Region:
             label_zh = _text(said.get("name_zh"), said.get("name:zh"), label)
             zone = Zone(
                 key, label, label_zh, geometry, zone_class=str(said.get("zone_class") or ""),
-                renewal=said.get("renewal") in {True, "yes", "true"},
+                renewal=said.get("renewal") in (True, "yes", "true"),  # a list could not be looked up in a set
             )  # fmt: skip
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:

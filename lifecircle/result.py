@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecircle.assess.capacity import capacity
 from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.demand import Balance, balance, of_layer
@@ -61,13 +62,17 @@ class Result:
     @cached_property
     def clauses(self) -> Clauses:
         """The standard clause by clause."""
-        return Clauses.of(self.coverage, {} if self.indicators is None else self.indicators.capacity)
+        if self.indicators is not None:
+            return Clauses.of(self.coverage, self.indicators.capacity)
+        layers = self.prepared.layers  # without the walks a norm is still told by place
+        norms = self.coverage.standard.norms.items()
+        found = {key: capacity(self.coverage, key, rule, layers.get(rule.per_1000), None) for key, rule in norms}
+        return Clauses.of(self.coverage, {key: one for key, one in found.items() if one is not None})
 
     @cached_property
     def groups(self) -> dict[str, NDArray[np.int8]]:
         """Verdicts as other walkers have them, (n_services, n_points) each; empty where no rule is a time."""
-        walkers = {name: Profile.load(name) for name in self.study.keys.groups}
-        timed = {name: walker for name, walker in walkers.items() if walker.unit == "s"}
+        timed = {walker.name: walker for walker in map(Profile.load, self.study.keys.groups) if walker.unit == "s"}
         return met_as(self.coverage, timed, self.prepared.elevation, threads=self.threads)
 
     @cached_property
@@ -82,8 +87,10 @@ class Result:
         workers = self.prepared.layers.get("workers")
         if workers is None or workers.kind != "places":
             return None
+        walker, gates = Profile.load("adult"), self.study.keys.gates
+        walker = walker if gates is None else walker.model_copy(update={"gates": gates})
         return balance(
-            self.coverage, workers, self.prepared.snapper, Profile.load("adult"), self.prepared.elevation,
+            self.coverage, workers, self.prepared.snapper, walker, self.prepared.elevation,
             threads=self.threads,
         )  # fmt: skip
 
@@ -105,8 +112,9 @@ class Result:
         }
         wheelchair = None
         if any(promise.asks == "barrier_free" for promise in standard.promises.values()):
-            rolls = Profile.load("wheelchair")
-            wheelchair = (rolls, *prepared.network.ticks(rolls, prepared.elevation))
+            rolls, walks = Profile.load("wheelchair"), Profile.load("adult")
+            ticks, height = prepared.network.ticks, prepared.elevation
+            wheelchair = (rolls, ticks(rolls, height), ticks(walks.model_copy(update={"gates": rolls.gates}), height))
         return Promises.of(coverages, prepared.layers, self.balance, wheelchair)
 
     @cached_property

@@ -342,6 +342,15 @@ class Standard(BaseModel):
 
     @model_validator(mode="after")
     def _names_are_services(self) -> "Standard":
+        kinds_of: dict[str, str] = {}
+        rules: dict[str, dict[str, Any]] = {
+            "services": self.services, "composites": self.composites, "together": self.together, "norms": self.norms
+        }  # fmt: skip
+        for kind, keys in rules.items():
+            for key in keys:
+                if key in kinds_of:
+                    raise ValueError(f"{kind}.{key} has the key of {kinds_of[key]}.{key}; give one another name")
+                kinds_of[key] = kind
         named = [
             *((f"composites.{key}", name) for key, c in self.composites.items() for name in c.of),
             *((f"together.{key}", name) for key, t in self.together.items() for name in (t.service, *t.near)),
@@ -394,7 +403,12 @@ class Standard(BaseModel):
                 "composites": composites,
                 "together": together,
                 "norms": norms,
-                "promises": {key: p for key, p in self.promises.items() if left >= set(p.of)},
+                "promises": {
+                    key: p
+                    for key, p in self.promises.items()
+                    # What asks for every service is not kept by some of them.
+                    if left >= set(p.of) and (p.of or p.asks != "coverage" or kept == self.services)
+                },
             }
         )
 
@@ -436,7 +450,10 @@ class Standard(BaseModel):
             for key, service in self.services.items()
         }
         norms = {key: norm for key, norm in self.norms.items() if norm.applies_to in {"any", built}}
-        promises = {key: p for key, p in self.promises.items() if p.asks != "norm" or p.of[0] in norms}
+        gone = {*self.norms} - {*norms}
+        promises = {
+            key: p for key, p in self.promises.items() if p.asks not in {"norm", "count"} or p.of[0] not in gone
+        }
         return self.model_copy(update={"services": services, "norms": norms, "promises": promises})
 
     def in_classes(self, classes: set[str]) -> "Standard":

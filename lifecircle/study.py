@@ -175,13 +175,14 @@ class Study:
             for key in ("standard", "profile")
             if (value := getattr(keys, key) or "").endswith(".toml")
         }
+        groups = [str(root / name) if name.endswith(".toml") else name for name in keys.groups]
         demand = {
             name: layer.model_copy(
                 update={key: root / value for key in ("raster", "places") if (value := getattr(layer, key)) is not None}
             )
             for name, layer in keys.demand.items()
         }
-        return cls(keys.model_copy(update=changed | presets | {"demand": demand}))
+        return cls(keys.model_copy(update=changed | presets | {"demand": demand, "groups": groups}))
 
     def changed(self, **keys: Any) -> "Study":
         """Copy the study with other values for some keys; a None leaves the key as it is.

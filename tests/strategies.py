@@ -90,6 +90,7 @@ class World:
             opens=np.full(n, np.nan),
             closes=np.full(n, np.nan),
             shape=np.full(n, None, dtype=object),
+            extent=np.full(n, None, dtype=object),
             merged=np.full(n, "", dtype=object),
             joins=joins,
             join_kind=np.full(k, "nearest", dtype=object),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from lifecircle.assess import catchment as fca
@@ -28,6 +27,10 @@ _DECAYS: dict[str, Callable[[float], Decay]] = {
     "exponential": lambda limit: Exponential(1 / limit),
     "power": lambda limit: InversePower(1.0, limit / 10),
 }
+
+
+_SLIP = 1e-9
+"""Of what is asked, what rounding may take of a sum that is exactly as much."""
 
 
 def decay_of(name: str, limit: float) -> Decay:
@@ -158,43 +161,49 @@ def capacity(
     """
     if rule.supply is None or rule.service not in coverage.keys:
         return None
-    facilities, cells, region = coverage.facilities, coverage.cells, coverage.cells.region
+    facilities, region = coverage.facilities, coverage.cells.region
     giving = facilities.serving(coverage.keys.index(rule.service))
     supply = np.where(giving, facilities.supply(rule.supply), 0.0)
-    points = shapely.points(np.stack(region.to_lonlat.transform(*shapely.get_coordinates(facilities.points).T), axis=1))
+    # People who are elsewhere than at home have cells of their own, and no walks from there to share supply by.
+    elsewhere = layer is not None and layer.kind == "places"
+    cells = layer.cells if layer is not None and elsewhere else coverage.cells
     people = None if layer is None else layer.people
-    parts: list[tuple[str, Literal["region", "zone", "overlay"], NDArray[np.bool_], NDArray[np.bool_], float]] = []
-    everyone = np.ones(len(cells.starts), dtype=bool)
-    cell = cells.starts.cell
     by_zone = np.array([_least(rule, zone.renewal) for zone in region.zones])
-    inside_all = shapely.intersects(region.boundary, points)
+    cell = cells.starts.cell
     share = by_zone[cells.zone[cell]]
-    whole = rule.least if people is None or not people.sum() else float((share * people).sum() / people.sum())
-    parts.append(("region", "region", inside_all, everyone, whole))
-    for ix, zone in enumerate(region.zones):
-        parts.append((zone.key, "zone", shapely.intersects(zone.geometry, points), cells.zone[cell] == ix, by_zone[ix]))
-    for ix, over in enumerate(region.overlays):
-        here = cells.in_overlay[ix][cell]
-        own = rule.least if people is None or not people[here].sum() else float(
-            (share * people)[here].sum() / people[here].sum()
-        )  # fmt: skip
-        parts.append((over.key, "overlay", shapely.intersects(over.geometry, points), here, own))
+    here = {"region": np.ones(len(cells.starts), dtype=bool)}
+    here |= {zone.key: cells.zone[cell] == ix for ix, zone in enumerate(region.zones)}
+    here |= {over.key: cells.in_overlay[ix][cell] for ix, over in enumerate(region.overlays)}
+    alone = {zone.key: float(by_zone[ix]) for ix, zone in enumerate(region.zones)}
     figures = tuple(
         _figure(
-            key_, kind, supply[inside & giving], None if people is None else int(people[here].sum()) / PEOPLE, asked
+            place,
+            kind,
+            supply[inside & giving],
+            None if people is None else int(people[here[place]].sum()) / PEOPLE,
+            alone.get(place, _mean_least(rule, share[here[place]], None if people is None else people[here[place]])),
         )
-        for key_, kind, inside, here, asked in parts
+        for place, kind, inside in coverage.facilities_in()
     )
-    level, met = None, np.full(len(cells.starts), UNKNOWN, np.int8)
-    if people is not None and walks is not None:
+    level, met = None, np.full(len(coverage.cells.starts), UNKNOWN, np.int8)
+    if people is not None and walks is not None and not elsewhere:
         limit = float(coverage.point_limit[coverage.keys.index(rule.service)].max())
         weigh, counted = decay_of(decay, limit), people / PEOPLE
         sure = catchment_access(walks, counted, np.nan_to_num(supply), method=method, decay=weigh)
         full = catchment_access(walks, counted, supply, method=method, decay=weigh)
         level = 1000 * np.nan_to_num(sure.value)
-        met = np.where(level >= share, MET, np.where(np.isnan(full.value), UNKNOWN, NOT_MET)).astype(np.int8)
-        met[~cells.judged] = UNKNOWN
+        enough = level >= share * (1 - _SLIP)
+        met = np.where(enough, MET, np.where(np.isnan(full.value), UNKNOWN, NOT_MET)).astype(np.int8)
+        met[~coverage.cells.judged] = UNKNOWN
     return Capacity(key, rule, figures, level, met)
+
+
+def _mean_least(rule: Norm, share: NDArray[np.float64], people: NDArray[np.int64] | None) -> float:
+    """Average over the people what is asked of them: under renewal it is less."""
+    if people is None or not people.sum():
+        return rule.least
+    some = share[people > 0]
+    return float(some[0] if (some == some[0]).all() else (share * people).sum() / people.sum())
 
 
 def _least(rule: Norm, renewal: bool) -> float:  # noqa: FBT001

@@ -159,12 +159,21 @@ def _shares(coverage: Coverage, met: NDArray[np.int8]) -> tuple[tuple[float | No
     return _region(figures, "people"), _region(figures, "residential_m2"), _region(figures, "cells")
 
 
-def _verdict(met: float | None, total: float | None, strength: str) -> str:
+def _verdict(met: float | None, total: float | None, strength: str, lacking: bool = True) -> str:  # noqa: FBT001, FBT002
+    """Verdict of a share; ``lacking`` says whether anybody is known not to have it."""
     if met is None or not total:
         return "unknown"
     if met == total:
         return "met"
+    if not lacking:
+        return "unknown"
     return "not_met" if strength in {"应", "none"} else "advisory"
+
+
+def _anybody_lacks(coverage: Coverage, met: NDArray[np.int8]) -> bool:
+    """Say whether anybody, or where people are unknown any place, is known not to have something."""
+    people = coverage.cells.starts.people
+    return bool(((met == NOT_MET) & (True if people is None else people > 0)).any())
 
 
 def _service(coverage: Coverage, key: str, service: Service) -> Clause:
@@ -180,10 +189,9 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
         ix = coverage.keys.index(key)
         people, land, cells = _shares(coverage, coverage.point_met[ix])
         counted = people if people[1] is not None else cells
-        unknown = (coverage.point_met[ix] == UNKNOWN).all()
         # Where the text of a tier names no distance, that of the tier is ours: it can be no more than advice.
         strength = "宜" if service.tier and threshold.strength == "none" else threshold.strength
-        verdict = "unknown" if unknown else _verdict(*counted, strength)
+        verdict = _verdict(*counted, strength, _anybody_lacks(coverage, coverage.point_met[ix]))
         if coverage.point_met_straight is not None and unit == "m":
             straight = _shares(coverage, coverage.point_met_straight[ix])[:2]
         for other in service.alternatives:
@@ -191,6 +199,8 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
             met = np.where(coverage.point_met[ix] == UNKNOWN, UNKNOWN, near).astype(np.int8)
             by_people, _, by_cells = _shares(coverage, met)
             told = by_people if by_people[1] is not None else by_cells
+            if other.value > coverage.lanes[service.profile].cutoff / TICKS:  # nobody walked so far
+                told = (None, None)
             alternatives.append(Alternative(other.value, other.source, other.status, *told))
     return Clause(
         key, "service", service.title, service.title_zh, service.tier, "" if mark is None else mark.value,
@@ -201,25 +211,29 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
 
 
 def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
-    people, land, cells = _shares(coverage, composite_met(coverage, rule))
+    point_met = composite_met(coverage, rule)
+    people, land, cells = _shares(coverage, point_met)
     asked = f"{rule.at_least} of {len(rule.of)} within reach: {', '.join(rule.of)}"
     if rule.and_at_least:
         asked += f"; {rule.and_at_least} of them of {', '.join(rule.among)}"
     counted = people if people[1] is not None else cells
+    verdict = _verdict(*counted, rule.strength, _anybody_lacks(coverage, point_met))
     straight = None
-    if coverage.point_met_straight is not None and all(
-        coverage.unit_of(name) == "m" for name in rule.of if name in coverage.keys
-    ):
+    known = [name for name in rule.of if name in coverage.keys]
+    if not known:  # of nobody is anything known: no number
+        people, land = (None, None), (None, None)
+    elif coverage.point_met_straight is not None and all(coverage.unit_of(name) == "m" for name in known):
         straight = _shares(coverage, composite_met(coverage, rule, coverage.point_met_straight))[:2]
     return Clause(
         key, "composite", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status,
-        rule.strength, None, people, land, _verdict(*counted, rule.strength), straight=straight,
-        note=rule.note,
+        rule.strength, None, people, land, verdict, straight=straight, note=rule.note,
     )  # fmt: skip
 
 
 def standing_together(coverage: Coverage, rule: Together) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Facilities of a service inside the boundary, and which stand near enough of the others, outline to outline.
+
+    The others may stand outside it.
 
     Returns
     -------
@@ -231,13 +245,14 @@ def standing_together(coverage: Coverage, rule: Together) -> tuple[NDArray[np.in
     def of(name: str) -> NDArray[np.int64]:
         if name not in coverage.keys:
             return np.array([], dtype=np.int64)
-        return np.flatnonzero(facilities.serving(coverage.keys.index(name)) & ~facilities.outside)
+        return np.flatnonzero(facilities.serving(coverage.keys.index(name)))
 
     mine = of(rule.service)
+    mine = mine[~facilities.outside[mine]]
     number = np.zeros(len(mine), dtype=np.int64)
     for name in rule.near:
-        tree = shapely.STRtree(facilities.shape[of(name)])
-        found = tree.query(facilities.shape[mine], predicate="dwithin", distance=rule.within_m)[0]
+        tree = shapely.STRtree(facilities.extent[of(name)])
+        found = tree.query(facilities.extent[mine], predicate="dwithin", distance=rule.within_m)[0]
         number[np.unique(found)] += 1
     return mine, number >= (rule.at_least or len(rule.near))
 
@@ -279,7 +294,7 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
         counted = (here.supply, here.people)
         verdict = "met" if here.verdict == "met" else _verdict(0, 1, rule.strength)
         verdict = "unknown" if here.verdict == "unknown" else verdict
-        if found.level is not None:
+        if found.level is not None and (found.point_met != UNKNOWN).any():
             people, land, _ = _shares(coverage, found.point_met)
     return Clause(
         key, "norm", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status, rule.strength, n,

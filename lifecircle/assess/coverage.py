@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from lifecircle.assess.edge import at_edge
@@ -247,6 +248,23 @@ class Coverage:
                     ]
                     found.append(Figure(place, kind, service, measure, *parts))
         return found
+
+    def facilities_in(self) -> list[tuple[str, Literal["region", "zone", "overlay"], NDArray[np.bool_]]]:
+        """Facilities of each place, (n_facilities,) bool: the region, the zones, the overlays as far as they lie in it.
+
+        A facility is in the region where any of it is, and in the one zone that holds its point, or is nearest to it:
+        what the zones have adds up.
+        """
+        region, inside = self.cells.region, ~self.facilities.outside
+        lonlat = region.to_lonlat.transform(*shapely.get_coordinates(self.facilities.points).T)
+        points = np.asarray(shapely.points(np.stack(lonlat, axis=1)), dtype=object)
+        far = np.array([shapely.distance(zone.geometry, points) for zone in region.zones])
+        zone = far.argmin(axis=0)
+        return [
+            ("region", "region", inside),
+            *((one.key, "zone", inside & (zone == ix)) for ix, one in enumerate(region.zones)),
+            *((o.key, "overlay", inside & shapely.intersects(o.geometry, points)) for o in region.overlays),
+        ]
 
     def figures_inside(self) -> list[tuple[Figure, Figure]]:
         """Figures of the region with all facilities, each beside that with only those inside the boundary.

@@ -24,10 +24,16 @@ def of_layer(coverage: Coverage, layer: Layer, *, threads: int | None = None) ->
 
     A group of residents is judged where it lives, by the walks of the run; people elsewhere walk from there.
     """
+    if layer.kind != "places":
+        return replace(
+            coverage,
+            cells=_peopled(replace(layer, cells=coverage.cells)),
+            point_met_inside=None,
+            point_met_straight=None,
+            point_met_under={},
+        )
     cells = _peopled(layer)
     bare: dict[str, Any] = {"point_met_inside": None, "point_met_straight": None, "point_met_under": {}}
-    if layer.cells is coverage.cells:
-        return replace(coverage, cells=cells, **bare)
     shape = (len(coverage.keys), len(cells.starts))
     ticks, nearest = np.full(shape, np.inf), np.full(shape, -1, np.int32)
     limit = limits(coverage.standard, cells)

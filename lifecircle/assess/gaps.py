@@ -110,7 +110,7 @@ class Gaps:
                 for name in CAUSES:  # none of these is over capacity
                     mine = np.flatnonzero(cause == name)
                     if len(mine):
-                        shape = coverage.facilities.shape[nearest[mine]]
+                        shape = coverage.facilities.extent[nearest[mine]]
                         between = np.full(len(mine), "", dtype=object)
                         if name == "severed" and barriers is not None:
                             round_ = np.flatnonzero(_ratio(coverage, ix, unmet[mine], crow_m[mine]) > DETOUR)
@@ -120,7 +120,7 @@ class Gaps:
                 found += made
             over = np.flatnonzero(short.get(ix, np.zeros(0, dtype=bool)))
             if len(over):
-                shapes = coverage.facilities.shape[coverage.point_nearest[ix, over]]
+                shapes = coverage.facilities.extent[coverage.point_nearest[ix, over]]
                 far_m = np.asarray(shapely.distance(places[over], shapes))
                 nothing = np.full(len(over), "", dtype=object)
                 full = _gaps(coverage, ix, over, "over_capacity", nothing, far_m, polygons)
@@ -193,11 +193,11 @@ def _causes(
     crow_m = limit * (profile.level_speed if level else profile.top_speed)
     facilities, cells = coverage.facilities, coverage.cells
     giving = np.flatnonzero([service in given for given in facilities.services])
-    tree = shapely.STRtree(facilities.shape[giving])
+    tree = shapely.STRtree(facilities.extent[giving])
     place, found = tree.query_nearest(places, all_matches=True)
     order = np.lexsort((found, place))
     nearest = giving[found[order][np.flatnonzero(np.diff(place[order], prepend=-1))]]
-    far_m = np.asarray(shapely.distance(places, facilities.shape[nearest]))
+    far_m = np.asarray(shapely.distance(places, facilities.extent[nearest]))
     point_cell = cells.starts.cell[unmet]
     opened = coverage.point_met_under.get("open")
     tests = {

@@ -15,6 +15,7 @@ from lifecircle.assess.catchment import Catchment
 from lifecircle.assess.coverage import MET, Coverage
 from lifecircle.assess.decay import Exponential
 from lifecircle.assess.diversity import CHOICES, choice_class, shannon
+from lifecircle.errors import DataError
 from lifecircle.model.cells import PEOPLE
 from lifecircle.model.demand import Layer
 from lifecircle.profiles import TICKS
@@ -68,11 +69,11 @@ class Indicators:
         Returns
         -------
         Indicators or None
-            None where there are more than ``most`` walks.
+            None where there are more than ``most`` walks, those of all costs together.
         """
         walks: dict[str, Catchment] = {}
-        reached = int(coverage.point_count.sum())
-        if reached > most:
+        left = most
+        if int(coverage.point_count.sum()) > left:
             return None
         for name, lane in coverage.lanes.items():
             mine = [ix for ix, key in enumerate(coverage.keys) if coverage.cost_of(key) == name]
@@ -82,7 +83,11 @@ class Indicators:
                 coverage.network, lane, coverage.cells.joins, coverage.facilities, len(coverage.cells.starts),
                 dict.fromkeys(mine, (0,)), threads=threads, once=False,
             )  # fmt: skip
-            pairs = walk.pairs(most=most)
+            try:
+                pairs = walk.pairs(most=left)
+            except DataError:  # too many: counted before any is stored
+                return None
+            left -= len(pairs.facility)
             for ix in mine:
                 walks[coverage.keys[ix]] = Catchment.from_pairs(pairs, coverage.facilities.serving(ix))
         made = cls(coverage, walks, method=method, decay=decay)

@@ -14,7 +14,7 @@ from lifecircle.assess.coverage import MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.demand import COMMUTES_S, Balance
 from lifecircle.model.demand import Layer
 from lifecircle.profiles import Profile
-from lifecircle.region import geodesic_area
+from lifecircle.region import Region, Zone, areal, geodesic_area
 from lifecircle.standards import Promise
 
 VERDICTS = {
@@ -29,6 +29,11 @@ VERDICTS = {
 """Verdicts on a promise and how they are said."""
 
 _WHOLE = 0.99  # outlines are drawn, so a hundredth of the land may be missing from the whole
+
+
+Ticks = tuple[NDArray[np.int32], NDArray[np.int32]]
+Wheels = tuple[Profile, Ticks, Ticks]
+"""A wheelchair, and the cost of every edge both ways to it and to an adult on foot."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ class Promises:
     @classmethod
     def of(
         cls, coverages: Mapping[int | None, Coverage], layers: dict[str, Layer], balance: list[Balance] | None,
-        wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+        wheelchair: Wheels | None,
     ) -> "Promises":  # fmt: skip
         """Hold every promise against every year's coverage.
 
@@ -99,14 +104,15 @@ class Promises:
         layers : dict of Layer
         balance : list of Balance or None
             None where no jobs are known.
-        wheelchair : (Profile, ticks_uv, ticks_vu) or None
-            The network as a wheelchair has it.
+        wheelchair : (Profile, ticks, ticks) or None
+            The network as a wheelchair has it, and as an adult on foot has it.
         """
         base = next(iter(coverages.values()))
         promises = base.standard.promises
         region = base.cells.region
         area = {"region": geodesic_area(region.boundary) / 1e6}
-        area |= {zone.key: geodesic_area(zone.geometry) / 1e6 for zone in (*region.zones, *region.overlays)}
+        area |= {zone.key: geodesic_area(zone.geometry) / 1e6 for zone in region.zones}
+        area |= {over.key: geodesic_area(_inside(region, over)) / 1e6 for over in region.overlays}
         rows: list[Told] = []
         headline: dict[str, Told] = {}
         for key, promise in promises.items():
@@ -122,7 +128,7 @@ class Promises:
             own = [t for t in told if t.zone == place]
             exact = [t for t in own if t.year == promise.year]
             headline[key] = _final(promise, (exact or own)[0], area.get(place))
-            rows += told
+            rows += [_final(promise, t, area[place]) if t.zone == place and place in area else t for t in told]
         examined = {key: area.get(promise.zone or "region") for key, promise in promises.items()}
         return cls(promises, headline, tuple(rows), examined, tuple(coverages))
 
@@ -154,7 +160,7 @@ def _final(promise: Promise, told: Told, examined_km2: float | None) -> Told:
 
 def _tell(
     key: str, promise: Promise, year: int | None, coverage: Coverage, layers: dict[str, Layer],
-    balance: list[Balance] | None, wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+    balance: list[Balance] | None, wheelchair: Wheels | None,
 ) -> list[Told]:  # fmt: skip
     """One promise in one year, everywhere."""
     if promise.asks in {"coverage", "composite"}:
@@ -197,10 +203,11 @@ def _coverage(key: str, promise: Promise, year: int | None, coverage: Coverage) 
     for figure in coverage.figures_of({key: met}):
         if figure.measure == measure:
             doubt = (figure.unknown or 0.0) / figure.total if figure.total else 0.0
-            verdict = _judged(figure.share, doubt, promise.target)
+            share = figure.share if doubt < 1 else None  # of nobody is anything known
+            verdict = _judged(share, doubt, promise.target)
             found.append(
                 Told(
-                    key, figure.zone, figure.kind, year, figure.share, figure.met, figure.total, figure.unknown,
+                    key, figure.zone, figure.kind, year, share, figure.met, figure.total, figure.unknown,
                     measure, verdict, note,
                 )
             )  # fmt: skip
@@ -231,13 +238,9 @@ def _together(key: str, promise: Promise, year: int | None, coverage: Coverage) 
     """Share of the facilities of a service that stand near one of another."""
     rule = coverage.standard.together[promise.of[0]]
     mine, near = standing_together(coverage, rule)
-    points = coverage.facilities.points[mine]
-    lonlat = shapely.points(
-        np.stack(coverage.cells.region.to_lonlat.transform(*shapely.get_coordinates(points).T), axis=1)
-    )
     found = []
-    for zone, kind, shape in _shapes(coverage):
-        inside = np.asarray(shapely.intersects(shape, lonlat), dtype=bool)
+    for zone, kind, there in coverage.facilities_in():
+        inside = there[mine]
         met, total = float(near[inside].sum()), float(inside.sum())
         value = met / total if total else None
         found.append(
@@ -254,16 +257,20 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
     giving = np.zeros(len(facilities), dtype=bool)
     if service in coverage.keys:
         giving = facilities.serving(coverage.keys.index(service))
+    if norm is not None and (norm.supply is None or service is None):
+        return _nowhere(key, year, coverage, norm.unit, "unknown", ("names no supply", "未载供给量"))
     amount = np.ones(len(facilities)) if norm is None or norm.supply is None else facilities.supply(norm.supply)
-    points = shapely.get_coordinates(facilities.points[giving])
-    lon, lat = coverage.cells.region.to_lonlat.transform(*points.T)
     least, unit = promise.least or 1.0, "facilities" if norm is None else norm.unit
     told: list[Told] = []
-    for zone, kind, shape in _shapes(coverage):
-        here = amount[giving][np.asarray(shapely.intersects_xy(shape, lon, lat), dtype=bool)]
+    for zone, kind, there in coverage.facilities_in():
+        here = amount[giving & there]
         known, unknown = float(np.nansum(here)), float(np.isnan(here).sum())
         verdict = "kept" if known >= least else "unknown" if unknown else "not_kept"
-        told.append(Told(key, zone, kind, year, known / least, known, least, unknown, unit, verdict))
+        value = known / least if not unknown or unknown < len(here) else None  # of none is anything known
+        note = (
+            (f"{unknown:,.0f} facilities of unknown supply", f"{unknown:,.0f} 处设施供给未知") if unknown else ("", "")
+        )
+        told.append(Told(key, zone, kind, year, value, known, least, unknown, unit, verdict, note))
     if promise.each_zone:
         zones = [t for t in told if t.kind == "zone"]
         kept = float(sum(t.verdict == "kept" for t in zones))
@@ -278,15 +285,14 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
 
 def _barrier_free(
     key: str, promise: Promise, year: int | None, coverage: Coverage,
-    wheelchair: tuple[Profile, NDArray[np.int32], NDArray[np.int32]] | None,
+    wheelchair: Wheels | None,
 ) -> list[Told]:  # fmt: skip
     """Share of the street length that a wheelchair may use of that which walkers may, and what entrances say."""
     if wheelchair is None:
         return _nowhere(key, year, coverage, "street_m", "unknown")
-    profile, uv, vu = wheelchair
+    profile, (uv, vu), walkers = wheelchair
     network, facilities = coverage.network, coverage.facilities
-    lane = next(iter(coverage.lanes.values()))
-    walked = ((lane.ticks_uv >= 0) | (lane.ticks_vu >= 0)) & network.own
+    walked = ((walkers[0] >= 0) | (walkers[1] >= 0)) & network.own
     rolled = walked & ((uv >= 0) | (vu >= 0))
     length = np.floor(network.length_m * 100 + 0.5).astype(np.int64)
     middle = [(network.node_lon[network.edge_u] + network.node_lon[network.edge_v]) / 2]
@@ -338,7 +344,7 @@ def _jobs(key: str, year: int | None, coverage: Coverage, balance: list[Balance]
 def _percent(figure: Figure) -> str:
     from lifecircle.assess.wording import share_text
 
-    return share_text(figure.met, figure.total)
+    return share_text(figure.met, figure.total) if figure.total else "–"
 
 
 def _nowhere(
@@ -351,11 +357,16 @@ def _nowhere(
     ]
 
 
+def _inside(region: Region, over: Zone) -> Any:
+    """Land of an overlay that was examined."""
+    return areal(over.geometry.intersection(region.boundary))
+
+
 def _shapes(coverage: Coverage) -> list[tuple[str, Literal["region", "zone", "overlay"], Any]]:
     region = coverage.cells.region
     found: list[tuple[str, Literal["region", "zone", "overlay"], Any]] = [("region", "region", region.boundary)]
     found += [(zone.key, "zone", zone.geometry) for zone in region.zones]
-    found += [(over.key, "overlay", over.geometry) for over in region.overlays]
+    found += [(over.key, "overlay", _inside(region, over)) for over in region.overlays]
     for _, _, shape in found:
         shapely.prepare(shape)
     return found

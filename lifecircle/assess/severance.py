@@ -45,7 +45,7 @@ def crossings(coverage: Coverage, barriers: Barriers) -> list[Crossing]:
     found = []
     for ix, key in enumerate(coverage.keys):
         met = np.flatnonzero((coverage.point_met[ix] == MET) & (coverage.point_nearest[ix] >= 0))
-        between = those.between(places[met], coverage.facilities.shape[coverage.point_nearest[ix, met]])
+        between = those.between(places[met], coverage.facilities.extent[coverage.point_nearest[ix, met]])
         for name in np.unique(between[between != ""].astype(str)).tolist():
             points = met[between == name]
             people = None if starts.people is None else int(starts.people[points].sum()) / PEOPLE

@@ -28,7 +28,7 @@ def met_straight(coverage: "Coverage") -> NDArray[np.int8] | None:
     places = np.asarray(shapely.points(coverage.cells.starts.xy), dtype=object)
     judged = coverage.point_met[0] >= 0
     for ix in rows:
-        tree = shapely.STRtree(coverage.facilities.shape[coverage.facilities.serving(ix)])
+        tree = shapely.STRtree(coverage.facilities.extent[coverage.facilities.serving(ix)])
         near = np.zeros(len(places), dtype=bool)
         near[tree.query(places, predicate="dwithin", distance=coverage.point_limit[ix])[0]] = True
         met[ix] = np.where(judged, near, -1)

@@ -207,14 +207,13 @@ class Units:
         region = self.cells.region
         features = []
         if not as_zones:
-            said = ((z.geometry, {"id": z.key, "name": z.name, "name_zh": z.name_zh}) for z in region.zones)
-            features += [_feature(geometry, properties) for geometry, properties in said]
+            features += [_feature(z.geometry, _of_zone(z)) for z in region.zones]
         role = {} if as_zones else {"role": "overlay"}
-        features += [_feature(unit.geometry, _properties(unit) | role) for unit in self.units]
         features += [
-            _feature(z.geometry, {"id": z.key, "name": z.name, "name_zh": z.name_zh, "role": "overlay"})
-            for z in _own_overlays(region, self.level)
+            _feature(unit.geometry, _properties(unit) | role | (_shared(unit, region) if as_zones else {}))
+            for unit in self.units
         ]
+        features += [_feature(z.geometry, _of_zone(z) | {"role": "overlay"}) for z in _own_overlays(region, self.level)]
         lines = ",\n".join(json.dumps(feature, ensure_ascii=False) for feature in features)
         return f'{{"type": "FeatureCollection", "features": [\n{lines}\n]}}\n'
 
@@ -346,6 +345,26 @@ def _properties(unit: Unit) -> dict[str, Any]:
         "advice": unit.advice,
         "cut_by": list(unit.cut_by),
         "needed": unit.needed,
+    }
+
+
+def _of_zone(zone: Zone) -> dict[str, Any]:
+    """Properties of a zone that `Region.from_geojson` reads back."""
+    said = {"id": zone.key, "name": zone.name, "name_zh": zone.name_zh}
+    return (
+        said
+        | ({"zone_class": zone.zone_class} if zone.zone_class else {})
+        | ({"renewal": True} if zone.renewal else {})
+    )
+
+
+def _shared(unit: Unit, region: Region) -> dict[str, Any]:
+    """Class of the zones of a unit and whether they are under renewal, where all of them agree."""
+    of = [_of_zone(zone) for zone in region.zones if zone.key in unit.zones]
+    return {
+        name: of[0][name]
+        for name in ("zone_class", "renewal")
+        if len({one.get(name) for one in of}) == 1 and name in of[0]
     }
 
 

@@ -166,6 +166,11 @@ class Cells:
         exact = np.floor(people[inside] * PEOPLE + 0.5).astype(np.int64)
         if not exact.sum():
             raise DataError(f"none of the {len(lon)} places with people lies inside the boundary")
+        if not inside.all():
+            beyond = (int((~inside).sum()), len(lon), float(people[~inside].sum()))
+            log.warning(
+                "%d of %d places with people, %.0f of them, lie outside the boundary and are not counted", *beyond
+            )
         x, y = (np.floor(v).astype(np.int64) for v in region.to_metres.transform(lon[inside], lat[inside]))
         west, north = int(x.min()), int(y.max()) + 1
         spot, of = np.unique(np.stack([north - 1 - y, x - west]), axis=1, return_inverse=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lifecircle.errors import DataError
 from lifecircle.model.snapping import Joins, Snapper
 from lifecircle.model.ways import is_shut
-from lifecircle.region import Region, geodesic_area
+from lifecircle.region import Region, areal, geodesic_area
 from lifecircle.standards import Standard, Supply, has_tag
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Facilities:
         the standard asks, and the map tells the levels of each.
     opens, closes : (n,) float64, years; NaN is always
     shape : (n,) shapely point or polygon, metre CRS
+    extent : (n,) shapely geometry, metre CRS
+        ``shape`` and what was merged into it beside it: two stops of one name, one on each side of a street, are both.
     merged : (n,) object
         Further objects of the source that were found to be this same place: their ids, set apart by commas, or an
         empty text.
@@ -82,6 +84,7 @@ class Facilities:
     opens: NDArray[np.float64]
     closes: NDArray[np.float64]
     shape: NDArray[np.object_]
+    extent: NDArray[np.object_]
     merged: NDArray[np.object_]
     joins: Joins
     join_kind: NDArray[np.object_]
@@ -139,6 +142,7 @@ class Facilities:
         # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within
         # the outline that stands for it: that is entered through the outline.
         outside = ~shapely.intersects(shapely.point_on_surface(members), shapes[place]) | (members == shapes[place])
+        extents = _extents(shapes, members[outside], place[outside])
         joins, kind, evidence, said = _entrances(
             members[outside], place[outside], ground[outside], wheels[outside], features, snapper
         )
@@ -149,10 +153,11 @@ class Facilities:
             name=rows["name"].to_numpy(dtype=object),
             capacity=rows["capacity"].to_numpy(dtype=np.float64),
             tags=rows["tags"].to_numpy(dtype=object),
-            floor_m2=_floors(features, rows, region) if standard.asks_floor else np.full(len(rows), np.nan),
+            floor_m2=_floors(features, extents, region) if standard.asks_floor else np.full(len(rows), np.nan),
             opens=rows["opens"].to_numpy(dtype=np.float64),
             closes=rows["closes"].to_numpy(dtype=np.float64),
             shape=shapes,
+            extent=extents,
             merged=rows["merged"].to_numpy(dtype=object),
             joins=joins,
             join_kind=kind,
@@ -173,9 +178,10 @@ class Facilities:
         tags[:] = [{}] * n
         said = np.empty(len(joins), dtype=object)
         said[:] = [{}] * len(joins)
+        spots = np.asarray(shapely.points(starts.xy), dtype=object)
         return cls(
             ("housing",), np.arange(n).astype(str).astype(object), tuple((0,) if home else () for home in lived_in),
-            empty, nan, tags, nan, nan, nan, np.asarray(shapely.points(starts.xy), dtype=object),
+            empty, nan, tags, nan, nan, nan, spots, spots,
             empty, joins, of_joins, of_joins, said, cells.region,
         )  # fmt: skip
 
@@ -208,6 +214,7 @@ class Facilities:
             opens=self.opens[chosen],
             closes=self.closes[chosen],
             shape=self.shape[chosen],
+            extent=self.extent[chosen],
             merged=self.merged[chosen],
             joins=joins_of(self.joins, chosen),
             join_kind=self.join_kind[kept],
@@ -229,9 +236,9 @@ class Facilities:
             return found
         if told.outline == "floor_m2":
             return np.where(np.isnan(found), self.floor_m2, found)
-        area = (shapely.get_dimensions(self.shape) == 2) & np.isnan(found)  # noqa: PLR2004
+        area = (shapely.get_dimensions(self.extent) == 2) & np.isnan(found)  # noqa: PLR2004
         for ix in np.flatnonzero(area).tolist():
-            found[ix] = geodesic_area(self.region.unproject(self.shape[ix]))
+            found[ix] = geodesic_area(self.region.unproject(areal(self.extent[ix])))
         return found
 
     def serving(self, service: int) -> NDArray[np.bool_]:
@@ -375,18 +382,18 @@ def _number(tags: dict[str, str], keys: tuple[str, ...] = _CAPACITY) -> float:
     return float("nan")
 
 
-def _floors(features: pd.DataFrame, rows: pd.DataFrame, region: Region) -> NDArray[np.float64]:
-    """Floor area of each place that is a building or ground with buildings on it, (n_rows,) m²; NaN where unknown."""
-    found = np.full(len(rows), np.nan)
+def _floors(features: pd.DataFrame, extents: NDArray[np.object_], region: Region) -> NDArray[np.float64]:
+    """Floor area of each place that is a building or ground with buildings on it, (n,) m²; NaN where unknown."""
+    found = np.full(len(extents), np.nan)
     tags = features["tags"].to_numpy()
     standing = [t.get("building", "no") != "no" for t in tags] & (features["osm_type"] != "n").to_numpy()
     shapes = region.project(features["geometry"].to_numpy(dtype=object)[standing])
     own = tags[standing]
     tree = shapely.STRtree(shapely.point_on_surface(shapes))
-    places = rows["shape"].to_numpy(dtype=object)
-    area = np.flatnonzero(shapely.get_dimensions(places) == 2)  # noqa: PLR2004
+    area = np.flatnonzero(shapely.get_dimensions(extents) == 2)  # noqa: PLR2004
+    grounds = np.array([areal(extents[ix]) for ix in area.tolist()], dtype=object)
     on: dict[int, list[int]] = {}
-    for place, building in tree.query(places[area], predicate="intersects").T.tolist():
+    for place, building in tree.query(grounds, predicate="intersects").T.tolist():
         on.setdefault(int(area[place]), []).append(building)
     for place, buildings in on.items():
         levels = [_number(own[ix], ("building:levels",)) for ix in buildings]
@@ -447,6 +454,17 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         place["tags"] = {key: value for ix in reversed(members) for key, value in columns["tags"][ix].items()}
         made.append(place)
     return pd.DataFrame(made), np.searchsorted(chiefs, stands)
+
+
+def _extents(
+    shapes: NDArray[np.object_], members: NDArray[np.object_], place: NDArray[np.int64]
+) -> NDArray[np.object_]:
+    """Give each place its own shape and those of the objects merged into it that lie beside it."""
+    found = shapes.copy()
+    several = np.flatnonzero(np.bincount(place, minlength=len(shapes)) > 1)
+    for ix in several.tolist():
+        found[ix] = shapely.union_all([shapes[ix], *members[place == ix]])
+    return found
 
 
 def _said(value: str | float) -> bool:

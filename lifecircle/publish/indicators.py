@@ -246,6 +246,8 @@ def _indicator_table(found: Findings) -> str:
         return "<p>Not computed: there are more walks between homes and facilities than are kept.</p>"
     told = found.indicators.summary()
     known, rows = told["known"], []
+    if not known:
+        return "<p>Nobody could be judged, so nothing is known of what lies beyond the nearest facility.</p>"
     for key, one in told["services"].items():
         unit, equity = one["unit"], one["equity"]
         choice = "<br>".join(
@@ -346,7 +348,7 @@ def _balance_table(found: Findings) -> str:
         return ""
     names, rows = _zone_names(found), []
     for b in found.balance:
-        near = [escape(share_text(f.met, f.total)) for f in b.within.values()]
+        near = [escape(share_text(f.met, f.total)) if f.total else "–" for f in b.within.values()]
         ratio = "–" if b.jobs_per_resident is None else f"{b.jobs_per_resident:.2f}"
         rows.append(_row(escape(names[b.zone]), [people_text(b.jobs), people_text(b.residents), ratio, *near]))
     limits = found.balance[0].within

@@ -51,12 +51,13 @@ def value_text(told: Told) -> str:
 
 def _value(told: Told, promise: Promise) -> str:
     if promise.asks == "count" and told.measure != "zones":
-        return "–" if told.numerator is None else f"{told.numerator:,.0f} of {promise.least:,.0f}"
+        more = "≥ " if told.unknown else ""
+        return "–" if told.value is None else f"{more}{told.numerator:,.0f} of {promise.least:,.0f}"
     return value_text(told)
 
 
 def _amount(told: Told) -> str:
-    if told.numerator is None or told.denominator is None:
+    if told.value is None or told.numerator is None or told.denominator is None:
         return ""
     if told.measure == "street_m":
         return f"{told.numerator / 1000:,.1f} of {told.denominator / 1000:,.1f} km"
@@ -82,12 +83,11 @@ def terminal_rows(promises: Promises) -> list[tuple[str, ...]]:
 def promise_part(promises: Promises, region: Region) -> str:
     """Return the section on the plan's promises, as HTML."""
     names = {zone.key: zone.name for zone in (*region.zones, *region.overlays)} | {"region": "region"}
-    years = [year for year in promises.years if year is not None]
-    years = sorted(set(years))
+    years = sorted(set(promises.years), key=lambda year: (year is not None, year or 0))
     head = (
         "<tr><th>Clause<br><span lang=zh>条文</span></th><th>Promise<br><span lang=zh>承诺</span></th>"
         "<th>Where, by when<br><span lang=zh>范围、期限</span></th>"
-        + "".join(f"<th class=n>{year}</th>" for year in years)
+        + "".join(map(_year_head, years))
         + "<th>Verdict<br><span lang=zh>结论</span></th><th>Source<br><span lang=zh>来源</span></th></tr>"
     )
     rows = []
@@ -120,13 +120,17 @@ def promise_part(promises: Promises, region: Region) -> str:
     )
 
 
+def _year_head(year: int | None) -> str:
+    return f"<th class=n>{year or 'Date unknown<br><span lang=zh>日期未知</span>'}</th>"
+
+
 def _year_cell(told: Told | None, promise: Promise) -> str:
     if told is None:
         return "<td class=n>–</td>"
     return f"<td class=n>{escape(_value(told, promise))}<br><small>{escape(_amount(told))}</small></td>"
 
 
-def _by_zone(promises: Promises, names: dict[str, str], zones: list[str], years: list[int]) -> str:
+def _by_zone(promises: Promises, names: dict[str, str], zones: list[str], years: list[int | None]) -> str:
     """Unfold every computed promise by zone and year."""
     parts = []
     for key, promise in promises.promises.items():
@@ -137,7 +141,7 @@ def _by_zone(promises: Promises, names: dict[str, str], zones: list[str], years:
                 cells = "".join(_year_cell(by_year.get(year), promise) for year in years)
                 rows.append(f"<tr><th scope=row>{escape(names[zone])}</th>{cells}</tr>")
         if rows:
-            head = "".join(f"<th class=n>{year}</th>" for year in years)
+            head = "".join(map(_year_head, years))
             parts.append(
                 f"<details><summary>{escape(promise.title)} · <span lang=zh>{escape(promise.title_zh)}</span></summary>"
                 f"<div class=scroll><table><thead><tr><th>Zone · 分区</th>{head}</tr></thead>"

@@ -64,7 +64,8 @@ def write_verdicts(path: Path, found: Findings) -> None:
             out.write_table(_rows(ids, key, "composite", met, {}, advice=composite.strength in {"宜", "不宜", "可"}))
         for key, norm in ({} if found.indicators is None else found.indicators.capacity).items():
             level = {} if norm.level is None else {"level": norm.level[first]}
-            out.write_table(_rows(ids, key, "norm", norm.point_met[first], level, advice=False))
+            advice = norm.rule.strength in {"宜", "不宜", "可"}
+            out.write_table(_rows(ids, key, "norm", norm.point_met[first], level, advice=advice))
 
 
 def _rows(

@@ -1,5 +1,6 @@
 """Tables of people and where they are (CSV)."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,16 @@ def read_places(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float
     """
     path = Path(path)
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+        with warnings.catch_warnings():
+            # A row with more cells than the header has names would else have its first cells taken for labels.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False
+            )
+    except pd.errors.ParserWarning as error:
+        raise DataError(
+            f"{path} has rows with more cells than its header has names; quote numbers with commas"
+        ) from error
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"cannot read the table {path}: {error}") from error
     lacking = [name for name in _COLUMNS if name not in frame.columns]

@@ -201,3 +201,38 @@ def test_the_verdict_of_every_cell_and_rule_is_written_with_what_it_rests_on(tmp
     assert sorted(rows["limit"]) == [100, 250, 250]
     assert (rows["second_walk"] >= rows["walk"]).all()
     assert (rows["second"] != rows["nearest"]).all()
+
+
+def stops(*spots):
+    """A home at 0, a school mapped at two places of one name: they are one, and it stands where the first is."""
+    world = World("h")
+    world.live("h")
+    for x in spots:
+        world.poi(x, 5, amenity="school", name="X")
+    return world
+
+
+def test_what_is_one_place_at_two_spots_is_near_by_either(tmp_path):
+    world = stops(120, 60)
+    world.way((0, 0), (600, 0), highway="residential")
+    walked = world.run(tmp_path, "school", rules=RULES)
+    assert walked.walks("school") == {"h": pytest.approx(65, abs=0.1)}
+    assert walked.coverage.point_met.tolist() == walked.coverage.point_met_straight.tolist() == [[1]]
+
+
+def test_a_place_on_both_sides_of_an_expressway_is_not_across_it(tmp_path):
+    world = stops(90, 60)
+    world.way((0, 0), (70, 0), highway="residential")
+    world.way((80, 0), (600, 0), highway="residential")
+    world.way((75, -200), (75, 200), highway="motorway", name="G1")
+    walked = world.run(tmp_path, "school", rules=RULES)
+    assert walked.met("school") == {"h": 1}
+    assert walked.result.crossings == []
+
+
+def test_a_gap_is_as_far_from_a_place_as_its_nearest_spot(tmp_path):
+    """The nearer spot is 140 m off as the crow flies, the other 180 m: nothing is near within 100 m, a walk is 1.04."""
+    world = stops(180, 140)
+    world.way((0, 0), (600, 0), highway="residential")
+    (gap,) = world.run(tmp_path, "school", rules=RULES).result.gaps.clusters
+    assert gap.detour == pytest.approx(145 / 140, abs=0.01)

@@ -1,7 +1,9 @@
 """Supply against norms: by zone, from each home, unknown where the map is silent, and jobs beside homes."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
+from importlib import resources
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,8 @@ from world import World
 from lifecircle.assess.capacity import capacity, catchment_access, decay_of
 from lifecircle.assess.catchment import Catchment
 from lifecircle.errors import DataError, StandardError
+from lifecircle.region import Region
+from lifecircle.sources.tables import read_places
 from lifecircle.standards import Standard
 
 RULES = """\
@@ -386,3 +390,191 @@ def test_shipped_profiles_with_a_pram_take_no_stairs():
 
     assert not Profile.load("caregiver").steps
     assert Standard.load("lingang-2021").services["childcare"].profile == "caregiver"
+
+
+def test_a_norm_may_be_for_people_who_are_elsewhere(tmp_path):
+    """600 workers at 400 m, in the east: the norm is told by place, and nobody knows it by home."""
+    lon, lat = lonlat(400, 0)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{lon},{lat},600\n", encoding="utf-8")
+    rules = RULES.replace('unit = "doctors"', 'unit = "doctors"\nper_1000 = "workers"')
+    demand = {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+    result = run(tmp_path, 3, 1, 2, rules=rules, demand=demand)
+    found = figures(result)
+    assert {zone: found[zone].people for zone in ("region", "west", "east")} == {"region": 600, "west": 0, "east": 600}
+    assert (found["east"].per_1000, found["west"].per_1000) == (pytest.approx(2 / 0.6), None)
+    assert result.indicators.capacity["doctors"].level is None
+    assert result.write(tmp_path / "out").is_dir()
+
+
+def test_a_facility_on_the_line_between_zones_counts_once(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("west", "zone", -500, -700, 100, 700), ("east", "zone", 100, -700, 900, 700)
+    )  # fmt: skip
+    found = figures(run(tmp_path, 3, 1, 2, boundary=str(path)))
+    assert found["west"].supply + found["east"].supply == found["region"].supply == 6
+    assert found["west"].facilities + found["east"].facilities == 3
+
+
+def test_an_overlay_has_no_more_facilities_than_the_region(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("west", "zone", -500, -700, 250, 700), ("far", "overlay", -500, -700, 5000, 700)
+    )  # fmt: skip
+    found = figures(run(tmp_path, 3, 1, 2, boundary=str(path)))
+    assert (found["far"].supply, found["far"].people) == (found["region"].supply, found["region"].people) == (4, 2000)
+
+
+def test_what_is_exactly_enough_is_enough(tmp_path):
+    """Nine clinics of 3 doctors for 1,000 people are 27 for 1,000, also where a sum of floats is a little less."""
+    world = World("h\nA")
+    world.way((0, 0), (90, 0), highway="residential")
+    world.live("h", 1000.0)
+    for x in range(9):
+        world.nodes[world.poi(10 * x, 5, amenity="clinic", name=f"clinic {x}")][2]["staff_count:doctors"] = "3"
+    rules = RULES.replace("least = 2", "least = 27")
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert norm.region.verdict == "met"
+    assert norm.point_met.tolist() == [1]
+
+
+def test_what_is_asked_everywhere_is_asked_of_the_whole(tmp_path):
+    world = World("h    i    j\nA----B----C")
+    world.street("ABC")
+    for sign, people in (("h", 1237.0), ("i", 2999.5), ("j", 777.0)):
+        world.live(sign, people)
+    world.nodes[world.poi(0, 5, amenity="clinic")][2]["staff_count:doctors"] = "3"
+    rules = RULES.replace("least = 2", "least = 0.45")
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert {f.least for f in norm.figures} == {0.45}
+
+
+def test_a_group_is_judged_where_it_lives_by_the_walks_of_the_run(tmp_path):
+    result = run(tmp_path, 3, 1, 2, demand={"seniors": {"share": 0.25, "source": "census"}})
+    seniors = result.demand["seniors"]
+    assert seniors.point_ticks is result.coverage.point_ticks
+    assert (seniors.cells.status == result.coverage.cells.status).all()
+    assert seniors.cells.starts.people.tolist() == [256000] * 3
+
+
+def test_a_norm_that_should_be_kept_is_advice_in_every_cell(tmp_path):
+    rules = RULES.replace('strength = "应"', 'strength = "宜"')
+    verdicts = pd.read_parquet(run(tmp_path, 3, 0, 2, rules=rules).write(tmp_path / "out") / "verdicts.parquet")
+    assert verdicts[verdicts["rule"] == "doctors"]["verdict"].tolist() == ["advisory", "advisory", "met"]
+
+
+def test_the_share_of_a_norm_nobody_knows_is_no_number(tmp_path):
+    result = run(tmp_path, None, None, None)
+    row = next(row for row in result.clauses.rows if row.key == "doctors")
+    assert (row.verdict, row.people) == ("unknown", (None, None))
+
+
+@pytest.mark.parametrize("row", ["121.9,30.9,5,7", "121.9,30.9,5,"])
+def test_a_row_with_too_many_cells_is_not_read_as_another_place(tmp_path, row):
+    path = tmp_path / "jobs.csv"
+    path.write_text(f"lon,lat,people\n{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="more cells than its header"):
+        read_places(path)
+
+
+def test_a_norm_is_told_by_place_where_there_are_too_many_walks(tmp_path):
+    result = run(tmp_path, 3, 1, 2)
+    row = next(row for row in replace(result, indicators=None).clauses.rows if row.key == "doctors")
+    assert (row.verdict, row.counted) == ("met", (6, 3000))
+    assert "states no supply" not in row.rule
+
+
+def test_a_raster_of_some_people_that_ends_in_the_region_says_so(tmp_path):
+    raster(tmp_path / "seniors.tif", np.full((3, 3), 5.0), left=-5, top=5, size=10)
+    demand = {"seniors": {"raster": str(tmp_path / "seniors.tif"), "source": "census"}}
+    result = run(tmp_path, 3, 1, 2, demand=demand)
+    assert "does not span the region" in result.summary["demand"]["seniors"]["source"]
+    assert "does not span the region" in result.page("index").partition("For whom")[2].partition("</section>")[0]
+
+
+def test_a_walker_of_ones_own_is_named_and_not_where_its_file_is(tmp_path):
+    text = (resources.files("lifecircle") / "presets" / "profiles" / "senior.toml").read_text(encoding="utf-8")
+    (tmp_path / "slow.toml").write_text(text.replace('name = "senior"', 'name = "slow"'), encoding="utf-8")
+    rules = RULES.replace('profile = "metres"', 'profile = "adult"')
+    study = street(3, 1, 2).study(tmp_path, "clinic", rules=rules)
+    keys = study.keys.model_dump(mode="json", by_alias=True) | {"groups": ["slow.toml"]}
+    file = tmp_path / "study.toml"
+    file.write_text(
+        "".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items() if v not in (None, {})), encoding="utf-8"
+    )
+    result = type(study).from_toml(file).run()  # paths are relative to the file
+    assert list(result.summary["walkers"]) == ["slow"]
+    assert str(tmp_path) not in result.page("index")
+
+
+LAND = RULES.replace('amenity = ["clinic"]', 'leisure = ["park"]').replace(
+    'supply = { tags = ["staff_count:doctors"] }', 'supply = { outline = "land_m2" }'
+)
+
+
+def test_both_halves_of_a_park_are_its_land(tmp_path):
+    world = World("h\nA")
+    world.way((0, 0), (400, 0), highway="residential")
+    world.live("h", 1000.0)
+    world.area(50, 10, 150, 110, leisure="park", name="Park")
+    world.area(160, 10, 260, 110, leisure="park", name="Park")
+    norm = world.run(tmp_path, "clinic", rules=LAND).result.indicators.capacity["doctors"]
+    assert (norm.region.facilities, norm.region.supply) == (1, pytest.approx(20_000, rel=1e-3))
+
+
+def test_both_wings_of_a_house_are_its_floor(tmp_path):
+    world = World("h\nA")
+    world.way((0, 0), (400, 0), highway="residential")
+    world.live("h", 1000.0)
+    for x, levels in ((50, "3"), (90, "2")):
+        world.area(x, 10, x + 20, 30, amenity="clinic", name="House", building="yes", building__levels=levels)
+    rules = RULES.replace('supply = { tags = ["staff_count:doctors"] }', 'supply = { outline = "floor_m2" }')
+    norm = world.run(tmp_path, "clinic", rules=rules).result.indicators.capacity["doctors"]
+    assert (norm.region.facilities, norm.region.supply) == (1, pytest.approx(400 * 5, rel=1e-3))
+
+
+def test_a_choice_holds_whoever_walks(tmp_path):
+    own = 'by_profile.senior = { value = 900, source = "for seniors", status = "verified" }\n'
+    rules = RULES.replace('profile = "metres"', 'profile = "adult"').replace("tags = [{ m", own + "tags = [{ m", 1)
+    assert (run(tmp_path, 3, 1, 2, rules=rules, profile="senior").coverage.point_limit == 900).all()
+    chosen = run(tmp_path, 3, 1, 2, rules=rules, profile="senior", choose={"clinic": 200})
+    assert (chosen.coverage.point_limit == 200).all()
+
+
+def test_where_nobody_was_judged_nobody_is_said_to_walk_far(tmp_path):
+    world = World("h\nA")
+    world.live("h", 1000.0)
+    world.way((0, 300), (200, 300), highway="residential")
+    world.poi(100, 305, amenity="clinic")
+    page = world.run(tmp_path, "clinic", rules=RULES, snap_limit_m=100).result.page("index")
+    assert "Nobody could be judged" in page
+    assert "beyond the search" not in page
+
+
+def test_a_zone_may_say_anything_of_renewal(tmp_path):
+    said = [{"renewal": value} for value in (["yes"], {}, True, "yes", "no", None)]
+    boxes = [(f"z{ix}", "zone", 100 * ix, 0, 100 * ix + 100, 100, more) for ix, more in enumerate(said)]
+    region = Region.from_geojson(boundary(tmp_path / "zones.geojson", *boxes))
+    assert [zone.renewal for zone in region.zones] == [False, False, True, True, False, False]
+
+
+def jobs(tmp_path, *rows):
+    text = "".join("{},{},{}\n".format(*lonlat(x, 0), people) for x, people in rows)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{text}", encoding="utf-8")
+    return {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+
+
+@pytest.mark.parametrize(("gates", "met"), [("open", 600), ("residents", 600), ("closed", 0)])
+def test_who_walks_to_work_meets_the_gates_of_the_run(tmp_path, gates, met):
+    """The only homes stand on a private way, where nobody arrives if its gate is closed."""
+    world = World("A              B                       C\nc                                      h")
+    world.street("AB")
+    world.street("BC", highway="service", access="private")
+    world.live("h", 1000.0)
+    world.stand("c", amenity="clinic")
+    result = world.run(tmp_path, "clinic", rules=RULES, gates=gates, demand=jobs(tmp_path, (0, 600))).result
+    assert result.balance[0].within[900].met == met
+
+
+def test_places_beyond_the_boundary_are_said_to_be_left_out(tmp_path, caplog):
+    result = run(tmp_path, 3, 1, 2, demand=jobs(tmp_path, (400, 600), (5000, 70)))
+    assert result.prepared.layers["workers"].total == 600
+    assert "1 of 2 places with people, 70 of them, lie outside the boundary" in caplog.text

@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from drawn import boundary
 from world import World
 
 from lifecircle.errors import StandardError
@@ -256,3 +257,70 @@ def test_hostile_text_in_a_standard_is_text(tmp_path):
 def test_rules_that_cannot_hold_are_refused(tmp_path, more, message):
     with pytest.raises(StandardError, match=message):
         Standard.load(write(tmp_path, rules(SCHOOL, more=more)))
+
+
+EITHER = """
+[composites.either]
+title = "Either"
+title_zh = "任一"
+at_least = 1
+of = ["library"]
+source = "text A"
+status = "verified"
+strength = "应"
+"""
+
+
+def test_a_composite_of_absent_functions_is_unknown_and_no_number(tmp_path):
+    result = run(tmp_path, rules(SCHOOL, LIBRARY, more=EITHER))
+    row = next(row for row in result.clauses.rows if row.key == "either")
+    assert (row.verdict, row.people, row.straight) == ("unknown", (None, None), None)
+
+
+def test_who_was_not_judged_is_not_said_to_lack_anything(tmp_path):
+    """Everybody who was judged has the clinic; of those far from any path nobody knows."""
+    world = street()
+    world.place["z"] = (0, -400)
+    world.live("z", 5.0)
+    text = rules(("clinic", 500, "应", "required"))
+    result = world.run(tmp_path, "clinic", rules=text, snap_limit_m=100).result
+    assert verdicts(result)["clinic"] == "unknown"
+
+
+def test_an_alternative_beyond_the_search_is_no_number(tmp_path):
+    text = rules(SCHOOL).replace(
+        "mark =", 'alternatives = [{ value = 3000, source = "text B", status = "verified" }]\nmark ='
+    )
+    (row,) = run(tmp_path, text).clauses.rows
+    assert [(a.value, a.met, a.total) for a in row.alternatives] == [(3000, None, None)]
+    (row,) = run(tmp_path, text, cutoff_m=3000).clauses.rows
+    assert [(a.value, a.met, a.total) for a in row.alternatives] == [(3000, 3.0, 3.0)]
+
+
+def test_a_neighbour_may_stand_beyond_the_boundary(tmp_path):
+    more = """
+[together.pair]
+title = "Pair"
+title_zh = "邻近"
+service = "school"
+near = ["clinic"]
+within_m = 50
+source = "text A"
+status = "verified"
+"""
+    path = boundary(tmp_path / "zones.geojson", ("all", "zone", -500, -700, 350, 700))
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hi")
+    world.poi(345, 10, amenity="school")
+    world.poi(355, 10, amenity="clinic")
+    world.poi(390, 10, amenity="school")  # not asked about: it is outside
+    text = rules(SCHOOL, CLINIC, more=more)
+    result = world.run(tmp_path, "school clinic", rules=text, boundary=str(path)).result
+    assert next(row for row in result.clauses.rows if row.key == "pair").counted == (1.0, 1.0)
+
+
+def test_two_rules_of_one_key_are_refused(tmp_path):
+    """A scorecard names its rules by key: it would show the clause of one beside the figures of the other."""
+    with pytest.raises(StandardError, match=r"composites.library has the key of services.library"):
+        Standard.load(write(tmp_path, rules(LIBRARY, more=EITHER.replace("composites.either", "composites.library"))))

@@ -166,6 +166,18 @@ def test_who_was_not_judged_is_not_counted(tmp_path):
 def test_too_many_walks_are_not_kept(tmp_path):
     result = run(tmp_path)
     assert Indicators.of(result.coverage, {}, most=3) is None
+    within, walks = int(result.coverage.point_count.sum()), sum(len(w.cost) for w in result.indicators.walks.values())
+    assert within < walks
+    for most in range(within, walks):  # few within the thresholds, too many within the cutoff
+        assert Indicators.of(result.coverage, {}, most=most) is None
+    assert Indicators.of(result.coverage, {}, most=walks) is not None
+
+
+def test_walks_of_all_costs_count_together(tmp_path):
+    result = run(tmp_path, rules(school=(250, "metres"), clinic=(300, "adult")))
+    walks = sum(len(w.cost) for w in result.indicators.walks.values())
+    assert Indicators.of(result.coverage, {}, most=walks - 1) is None
+    assert Indicators.of(result.coverage, {}, most=walks) is not None
 
 
 @pytest.mark.parametrize(("values", "weight", "median", "p90"), [

@@ -545,3 +545,15 @@ def test_every_rule_matches_something(rule: TagRule):
     assert any(rule.fits(tags if name is None else {**tags, "name": name}, area) for name in names)
     for key, values in rule.match.items():
         assert not set(values) & set(rule.unless.get(key, []))
+
+
+def test_a_large_park_is_a_park_in_the_circle_of_the_senior():
+    """No text says that a senior's park is a small one."""
+    park = Standard.load("jingan-2018").services["park"]
+    assert park.tags[0].fits({"leisure": "park"}, 60_000)
+    assert not park.tags[0].fits({"leisure": "park"}, 1_000)
+
+
+def test_beds_per_head_are_asked_for_when_their_own_plan_does():
+    """They are the city's plan of 2022 to 2035, not the district's release of 2023."""
+    assert Standard.load("yangpu-2023").promises["beds_per_head"].year == 2025

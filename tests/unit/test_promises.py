@@ -1,6 +1,7 @@
 """A plan's promises: by place and year, never more than was examined, and what has no data said to have none."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ from drawn import boundary, lonlat
 from world import World
 
 from lifecircle.errors import StandardError
+from lifecircle.publish.promises import promise_part
 from lifecircle.standards import Standard
 
 RULES = """\
@@ -266,3 +268,132 @@ def test_the_lingang_plan_is_listed_whole():
         "ahead_of_demand", "school_groups", "idle_property", "emergency", "smart_services",
     ]  # fmt: skip
     assert {"gps", "elderly_floor"} <= {name for p in plan.promises.values() for name in p.of}
+
+
+def test_an_overlay_that_reaches_beyond_the_region_was_examined_in_part(tmp_path):
+    path = boundary(
+        tmp_path / "zones.geojson", ("all", "zone", -500, -700, 900, 700), ("pilot", "overlay", -500, -700, 5000, 700)
+    )  # fmt: skip
+    rules = RULES + promise("p", "coverage", 'of = ["clinic"]\nyear = 2024\nzone = "pilot"\narea_km2 = 5')
+    result = street().run(tmp_path, "school clinic theatre", rules=rules, boundary=str(path), year=2024).result
+    assert headline(result) == {"p": "kept_in_part"}
+    assert result.promises.examined_km2["p"] == pytest.approx(1.4 * 1.4, rel=1e-2)
+
+
+def test_a_ground_that_lies_on_the_boundary_is_counted_by_clause_and_promise_alike(tmp_path):
+    path = boundary(tmp_path / "zones.geojson", ("all", "zone", -500, -700, 350, 700))
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hi", 1000.0)
+    world.area(345, 5, 450, 50, amenity="school")
+    world.stand("c", amenity="clinic")
+    rules = RULES + promise("p", "together", 'of = ["near"]\nyear = 2024')
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, boundary=str(path), year=2024).result
+    clause = next(row for row in result.clauses.rows if row.key == "near")
+    told = result.promises.headline["p"]
+    assert clause.counted == (told.numerator, told.denominator) == (0.0, 1.0)
+
+
+def test_a_promise_of_every_service_is_not_kept_by_some(tmp_path):
+    rules = RULES + promise("all", "coverage", "year = 2024") + promise("one", "coverage", 'of = ["clinic"]')
+    result = street().run(tmp_path, "clinic", rules=rules, year=2024).result
+    assert headline(result) == {"one": "kept"}
+
+
+def test_places_are_not_counted_for_what_they_hold(tmp_path):
+    """A norm that names no supply counts nothing: one clinic is not one doctor."""
+    rules = RULES.replace('supply = { tags = ["staff_count:doctors"] }\n', "")
+    rules += promise("p", "count", 'of = ["doctors"]\nleast = 1\nyear = 2024')
+    told = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024).result.promises.headline["p"]
+    assert (told.verdict, told.value) == ("unknown", None)
+
+
+def test_a_count_of_unknown_supply_is_no_number(tmp_path):
+    rules = RULES + promise("p", "count", 'of = ["doctors"]\nleast = 100\nyear = 2024')
+    rules += promise("n", "norm", 'of = ["doctors"]\nyear = 2024')
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hij", 1000.0)
+    world.stand("c", amenity="clinic")
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    told = result.promises.headline["p"]
+    assert (told.verdict, told.value, told.unknown) == ("unknown", None, 1)
+    page = result.page("index")
+    assert "0 of 100" not in page
+    assert "0 of 3,000" not in page
+    world.nodes[world.stand("s", amenity="clinic", name="other")][2]["staff_count:doctors"] = "6"
+    page = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024).result.page("index")
+    assert "≥ 6 of 100" in page
+
+
+def test_a_promise_about_a_norm_of_other_areas_is_left_out(tmp_path):
+    rules = RULES.replace('unit = "doctors"', 'unit = "doctors"\napplies_to = "new"')
+    rules += promise("p", "count", 'of = ["doctors"]\nleast = 1\nyear = 2024')
+    result = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024, built="existing").result
+    assert result.promises.promises == {}
+
+
+def test_a_year_in_which_nothing_was_open_is_unknown(tmp_path):
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hij", 1000.0)
+    world.stand("s", amenity="school", start_date="2023")
+    kinds = (
+        ("a", "coverage", 'of = ["school"]'), ("b", "composite", 'of = ["either"]'), ("c", "norm", 'of = ["doctors"]'),
+        ("d", "together", 'of = ["near"]'), ("e", "count", 'of = ["school"]\nleast = 1'), ("f", "barrier_free", ""),
+    )  # fmt: skip
+    rules = RULES + "".join(promise(key, asks, more + "\nyear = 2024") for key, asks, more in kinds)
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    told = {key: result.promises.of_zone(key, "region")[2021] for key in "abcde"}
+    assert {t.verdict for t in told.values()} == {"unknown", "not_kept"}
+    assert [key for key, t in told.items() if t.verdict == "not_kept"] == ["e"]
+    assert told["a"].numerator == 0
+    assert result.write(tmp_path / "out").is_dir()
+
+
+def test_rows_say_no_more_than_the_headline(tmp_path):
+    result = run(tmp_path, promise("whole", "coverage", 'of = ["clinic"]\nyear = 2024\narea_km2 = 873'))
+    card = pd.read_parquet(result.write(tmp_path / "out") / "scorecard.parquet")
+    mine = card[(card["rule"] == "whole") & (card["zone"] == "region")]
+    assert set(mine["verdict"]) == {"kept_in_part"}
+
+
+def test_barrier_free_is_told_beside_walkers_whoever_walks_in_the_run(tmp_path):
+    world = street()
+    world.way((400, -20), (400, -120), highway="steps")
+    rules = RULES.replace('profile = "metres"', 'profile = "adult"') + promise("p", "barrier_free", "year = 2024")
+    told = [
+        world.run(tmp_path, "school clinic theatre", rules=rules, year=2024, profile=walker).result.promises.headline[
+            "p"
+        ]
+        for walker in (None, "wheelchair")
+    ]
+    assert [(t.verdict, t.value) for t in told] == [("not_kept", pytest.approx(400 / 500, rel=1e-3))] * 2
+
+
+def test_what_data_without_a_date_says_is_shown(tmp_path):
+    rules = RULES.replace("years = [2021, 2030]\n", "") + promise("p", "coverage", 'of = ["school"]')
+    result = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    page = promise_part(replace(result.promises, years=(None,), rows=tuple(
+        replace(t, year=None) for t in result.promises.rows
+    )), result.coverage.cells.region)  # fmt: skip
+    assert "Date unknown" in page
+    assert "33.3 %" in page
+
+
+def test_a_zone_without_jobs_says_nothing_of_residents(tmp_path):
+    lon, lat = lonlat(400, 0)
+    (tmp_path / "jobs.csv").write_text(f"lon,lat,people\n{lon},{lat},600\n", encoding="utf-8")
+    demand = {"workers": {"places": str(tmp_path / "jobs.csv"), "source": "survey"}}
+    result = run(tmp_path, promise("p", "jobs_housing"), demand=demand)
+    assert result.promises.of_zone("p", "west")[2024].note[0].endswith("15 min: –, 30 min: –")
+    assert "no residents" not in result.page("index").partition("Jobs and housing")[2].partition("</section>")[0]
+
+
+def test_a_share_of_which_nothing_is_known_is_no_number(tmp_path):
+    result = run(tmp_path, promise("p", "coverage", 'of = ["theatre"]\nyear = 2024'))
+    told = result.promises.headline["p"]
+    assert (told.verdict, told.value, told.unknown) == ("unknown", None, 3000)
+    assert (
+        "<td class=n>0 %" not in result.page("index").partition("What the plan promises")[2].partition("</section>")[0]
+    )

@@ -458,3 +458,18 @@ def test_the_command_refuses_with_one_message(capfd, tmp_path, monkeypatch):
     assert err.strip().count("\n") == 0
     assert "--population" in err
     assert not (tmp_path / "x.geojson").exists()
+
+
+def test_zones_keep_their_class_and_units_have_that_of_theirs(tmp_path):
+    cells = draw(tmp_path, grid(3, 20, 100), [("a", 0, 0, 10, 3), ("b", 10, 0, 20, 3)])
+    region = cells.region
+    zones = tuple(replace(zone, zone_class="new_city", renewal=zone.key == "a") for zone in region.zones)
+    units = Units.propose(replace(cells, region=replace(region, zones=zones)), NOTHING)
+    path = tmp_path / "units.geojson"
+    path.write_text(units.to_geojson(), encoding="utf-8")
+    assert [(z.zone_class, z.renewal) for z in Region.from_geojson(path).zones] == [
+        ("new_city", True),
+        ("new_city", False),
+    ]
+    path.write_text(units.to_geojson(as_zones=True), encoding="utf-8")
+    assert [(z.zone_class, z.renewal) for z in Region.from_geojson(path).zones] == [("new_city", False)]
