@@ -19,6 +19,9 @@ from lifecircle.errors import CrsError, DataError
 if TYPE_CHECKING:
     import geopandas as gpd
 
+REST = "rest"
+"""Key of the zone that is made of what no other zone covers."""
+
 WGS84 = pyproj.CRS.from_epsg(4326)
 GEOD = pyproj.Geod(ellps="WGS84")
 _TRUE_SCALE = 0.005
@@ -210,7 +213,7 @@ class Region:
         rest = boundary.difference(shapely.union_all([zone.geometry for zone in kept]))
         parts = [part for part in shapely.get_parts(areal(rest)) if geodesic_area(part) >= _NOISE_M2]
         if sum(map(geodesic_area, parts)) >= _SLIVER_M2:
-            kept.append(Zone("rest", "rest", "剩余", shapely.union_all(parts)))
+            kept.append(Zone(REST, "rest", "剩余", shapely.union_all(parts)))
         whole = shapely.union_all([zone.geometry for zone in kept])
         return cls(name, whole, tuple(kept), tuple(overlays), _metre_crs(whole, crs))
 

@@ -101,7 +101,7 @@ class Gaps:
         for norm in (capacities or {}).values():
             ix = coverage.keys.index(norm.rule.service or "")
             less = (norm.point_met == NOT_MET) & (coverage.point_met[ix] == MET)
-            short[ix] = short.get(ix, np.zeros(len(less), dtype=bool)) | less
+            short.setdefault(ix, less)  # a standard's first norm of a service is its own; others stand beside it
         for ix in range(len(coverage.keys)):
             unmet = np.flatnonzero(coverage.point_met[ix] == NOT_MET)
             if len(unmet):

@@ -14,7 +14,7 @@ from lifecircle.assess.coverage import MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.demand import COMMUTES_S, Balance
 from lifecircle.model.demand import Layer
 from lifecircle.profiles import Profile
-from lifecircle.region import Region, Zone, areal, geodesic_area
+from lifecircle.region import REST, Region, Zone, areal, geodesic_area
 from lifecircle.standards import Promise
 
 VERDICTS = {
@@ -272,7 +272,8 @@ def _count(key: str, promise: Promise, year: int | None, coverage: Coverage) -> 
         )
         told.append(Told(key, zone, kind, year, value, known, least, unknown, unit, verdict, note))
     if promise.each_zone:
-        zones = [t for t in told if t.kind == "zone"]
+        # What no zone covers is no community of its own, unless there is nothing else.
+        zones = [t for t in told if t.kind == "zone" and t.zone != REST] or [t for t in told if t.kind == "zone"]
         kept = float(sum(t.verdict == "kept" for t in zones))
         doubt = float(sum(t.verdict == "unknown" for t in zones))
         share = kept / len(zones)
