@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecircle.assess.capacity import capacity
+from lifecircle.assess.capacity import Capacity, capacity
 from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.demand import Balance, balance, of_layer
@@ -62,12 +62,17 @@ class Result:
     @cached_property
     def clauses(self) -> Clauses:
         """The standard clause by clause."""
+        return Clauses.of(self.coverage, self.capacity)
+
+    @cached_property
+    def capacity(self) -> dict[str, Capacity]:
+        """Norms that can be computed, by key."""
         if self.indicators is not None:
-            return Clauses.of(self.coverage, self.indicators.capacity)
+            return self.indicators.capacity
         layers = self.prepared.layers  # without the walks a norm is still told by place
         norms = self.coverage.standard.norms.items()
         found = {key: capacity(self.coverage, key, rule, layers.get(rule.per_1000), None) for key, rule in norms}
-        return Clauses.of(self.coverage, {key: one for key, one in found.items() if one is not None})
+        return {key: one for key, one in found.items() if one is not None}
 
     @cached_property
     def groups(self) -> dict[str, NDArray[np.int8]]:
@@ -122,7 +127,7 @@ class Result:
         """All of it together."""
         return Findings(
             self.coverage, self.gaps, self.clauses, self.indicators, self.prepared.layers, self.demand, self.groups,
-            self.balance, self.crossings, self.promises,
+            self.balance, self.crossings, self.promises, self.capacity,
         )  # fmt: skip
 
     @cached_property

@@ -129,7 +129,7 @@ class Capacity:
         The region, then the zones, then the overlays.
     level : (n_points,) float64 or None
         Supply for 1,000 people within the service's threshold, of the facilities whose supply is known; None where it
-        cannot be computed.
+        cannot be computed. NaN where the point was not judged, or where what is in reach offers nobody knows how much.
     point_met : (n_points,) int8
         1 where the level known is enough, 0 where it is not and everything is known, -1 else.
     """
@@ -195,6 +195,9 @@ def capacity(
         enough = level >= share * (1 - _SLIP)
         met = np.where(enough, MET, np.where(np.isnan(full.value), UNKNOWN, NOT_MET)).astype(np.int8)
         met[~coverage.cells.judged] = UNKNOWN
+        told = np.concatenate([[0], np.cumsum(~np.isnan(supply[walks.facility]))])[walks.ptr]
+        nothing_told = (np.diff(told) == 0) & (np.diff(walks.ptr) > 0)
+        level[~coverage.cells.judged | nothing_told] = np.nan
     return Capacity(key, rule, figures, level, met)
 
 
@@ -220,5 +223,5 @@ def _figure(
     per_1000 = 1000 * known / people if some and people else None
     verdict: Literal["met", "not_met", "unknown"] = "unknown"
     if per_1000 is not None:
-        verdict = "met" if per_1000 >= least else "unknown" if unknown else "not_met"
+        verdict = "met" if per_1000 >= least * (1 - _SLIP) else "unknown" if unknown else "not_met"
     return NormFigure(zone, kind, known, len(supply), unknown, people, least, per_1000, verdict)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lifecircle.assess.capacity import Capacity
 from lifecircle.assess.coverage import MET, NOT_MET, UNKNOWN, Coverage, Figure
-from lifecircle.assess.wording import share_text, threshold_text
+from lifecircle.assess.wording import amount_text, rate_text, share_text, threshold_text
 from lifecircle.profiles import TICKS
 from lifecircle.standards import Composite, Norm, Service, Together
 
@@ -288,9 +288,9 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
     else:
         here = found.region
         n = here.facilities
-        asked += f"; {here.supply:,.0f} {rule.unit} of {here.facilities - here.unknown} facilities"
+        asked += f"; {amount_text(here.supply)} {rule.unit} of {here.facilities - here.unknown} facilities"
         asked += f", {here.unknown} more of unknown supply" if here.unknown else ""
-        asked += "" if here.per_1000 is None else f": {here.per_1000:.2f}" + (" or more" if here.unknown else "")
+        asked += "" if here.per_1000 is None else f": {rate_text(here.per_1000)}" + (" or more" if here.unknown else "")
         counted = (here.supply, here.people)
         verdict = "met" if here.verdict == "met" else _verdict(0, 1, rule.strength)
         verdict = "unknown" if here.verdict == "unknown" else verdict

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecircle.assess.capacity import Capacity
 from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.demand import Balance
@@ -31,6 +32,8 @@ class Findings:
         Verdicts as other walkers have them.
     balance : list of Balance or None
         Jobs and housing; None where no jobs are known.
+    capacity : dict of Capacity
+        Norms that were computed, by key.
     """
 
     coverage: Coverage
@@ -43,3 +46,4 @@ class Findings:
     balance: list[Balance] | None
     crossings: list[Crossing]
     promises: Promises
+    capacity: dict[str, Capacity]

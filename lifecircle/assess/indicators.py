@@ -20,6 +20,7 @@ from lifecircle.model.cells import PEOPLE
 from lifecircle.model.demand import Layer
 from lifecircle.profiles import TICKS
 from lifecircle.reach.search import Walk
+from lifecircle.standards import Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,14 +177,19 @@ class Indicators:
         }
 
     def _completeness(self, known: NDArray[np.bool_]) -> dict[str, Any]:
-        """How many of the required services (all, where the standard marks none) people have."""
+        """How many of the required services (all, where the standard marks none) people have.
+
+        Those of which the data holds none are ``absent``: nobody is said to have them or to lack them.
+        """
         services = list(self.coverage.standard.services.values())
-        required = [ix for ix, s in enumerate(services) if s.mark is not None and s.mark.value == "required"]
+        required = [ix for ix, s in enumerate(services) if _required(s)]
         chosen = required or list(range(len(services)))
         met = (self.coverage.point_met[chosen][:, known] == MET).sum(axis=0)
         weight = self.weight[known]
         return {
+            "of": "required" if required else "all",
             "services": [self.coverage.keys[ix] for ix in chosen],
+            "absent": [key for key, s in self.coverage.absent.items() if not required or _required(s)],
             "by_number_met": [float(weight[met == n].sum()) for n in range(len(chosen) + 1)],
             "mean_met": _mean(met.astype(np.float64), weight),
         }
@@ -218,6 +224,10 @@ class Indicators:
                 "cumulative": _equity(count.astype(np.float64), weight, kind="good"),
             },
         }
+
+
+def _required(service: Service) -> bool:
+    return service.mark is not None and service.mark.value == "required"
 
 
 def _mean(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float | None:

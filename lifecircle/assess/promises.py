@@ -21,6 +21,7 @@ VERDICTS = {
     "kept": ("kept", "达到"),
     "kept_in_part": ("kept in the part examined", "在所检验范围内达到"),
     "not_kept": ("not kept", "未达到"),
+    "not_kept_in_part": ("not kept in the part examined", "在所检验范围内未达到"),
     "unknown": ("unknown", "未知"),
     "stated": ("no target named", "未定目标"),
     "not_examined": ("not examined: the region has no such zone", "未检验：本区域不含该片区"),
@@ -153,9 +154,17 @@ def _alone(key: str, place: str, promise: Promise, verdict: str, note: tuple[str
 
 
 def _final(promise: Promise, told: Told, examined_km2: float | None) -> Told:
-    """Say no more than was examined: a promise about more land than that cannot be kept by this part alone."""
-    part = promise.area_km2 is not None and examined_km2 is not None and examined_km2 < _WHOLE * promise.area_km2
-    return replace(told, verdict="kept_in_part") if told.verdict == "kept" and part else told
+    """Say no more than was examined: a promise about more land than that cannot be kept by this part alone.
+
+    Nor is it broken by it, unless it is made to everybody and somebody here goes without.
+    """
+    if promise.area_km2 is None or examined_km2 is None or examined_km2 >= _WHOLE * promise.area_km2:
+        return told
+    to_all = promise.asks in {"coverage", "composite", "together", "barrier_free"} or promise.each_zone
+    if told.verdict == "not_kept" and to_all and promise.target == 1.0:
+        return told
+    said = {"kept": "kept_in_part", "not_kept": "not_kept_in_part"}
+    return replace(told, verdict=said.get(told.verdict, told.verdict))
 
 
 def _tell(
@@ -298,10 +307,15 @@ def _barrier_free(
     length = np.floor(network.length_m * 100 + 0.5).astype(np.int64)
     middle = [(network.node_lon[network.edge_u] + network.node_lon[network.edge_v]) / 2]
     middle.append((network.node_lat[network.edge_u] + network.node_lat[network.edge_v]) / 2)
-    doors = shapely.get_coordinates(facilities.points)[facilities.joins.place]
+    # A door on a private way has a join on either copy of it: one entrance.
+    joins = facilities.joins
+    spot = np.stack([joins.place, network.edge_same[joins.edge], joins.offset_m, joins.leg_m], axis=1)
+    once = np.sort(np.unique(spot, axis=0, return_index=True)[1])
+    doors = shapely.get_coordinates(facilities.points)[joins.place[once]]
     lon, lat = coverage.cells.region.to_lonlat.transform(*doors.T)
-    said = np.array([tags.get("wheelchair", "") for tags in facilities.join_tags], dtype=object)
-    shut = np.array([profile.bars(tags) for tags in facilities.join_tags], dtype=bool)
+    tags_of = facilities.join_tags[once]
+    said = np.array([tags.get("wheelchair", "") for tags in tags_of], dtype=object)
+    shut = np.array([profile.bars(tags) for tags in tags_of], dtype=bool)
     found = []
     for zone, kind, shape in _shapes(coverage):
         here = np.asarray(shapely.intersects_xy(shape, *middle), dtype=bool)

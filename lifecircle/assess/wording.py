@@ -1,5 +1,7 @@
 """Numbers as people read them: a share is never rounded up to all nor down to none."""
 
+import math
+
 from lifecircle.standards import Service
 
 UNKNOWN_TEXT = "unknown"
@@ -40,6 +42,40 @@ def people_text(people: float | None) -> str:
     if 0 < people < 1:
         return "fewer than 1"
     return f"{people:,.0f}"
+
+
+def rate_text(value: float) -> str:
+    """Write a supply for 1,000 people, never rounded up to what is asked: three figures, and two decimals at least.
+
+    Examples
+    --------
+    >>> rate_text(2.0), rate_text(1.9999), rate_text(5 / 3), rate_text(0.0456), rate_text(0.0), rate_text(3333.5844)
+    ('2.00', '1.99', '1.66', '0.0456', '0.00', '3,333.58')
+    """
+    digits = 2 if not 0 < value < 0.1 else min(9, 2 - math.floor(math.log10(value)))  # noqa: PLR2004
+    return f"{math.floor(value * 10**digits * (1 + 1e-12)) / 10**digits:,.{digits}f}"
+
+
+def amount_text(value: float) -> str:
+    """Write a supply, never rounded up: whole, or with two decimals.
+
+    Examples
+    --------
+    >>> amount_text(1234.0), amount_text(1.99), amount_text(9999.999)
+    ('1,234', '1.99', '9,999.99')
+    """
+    return f"{value:,.0f}" if float(value).is_integer() else rate_text(value)
+
+
+def lack_text(value: float) -> str:
+    """Write what is missing, rounded up to what would be enough.
+
+    Examples
+    --------
+    >>> lack_text(0.01), lack_text(3.0), lack_text(1233.5)
+    ('1', '3', '1,234')
+    """
+    return f"{math.ceil(value * (1 - 1e-12)):,}"
 
 
 def limit_text(value: float, unit: str) -> str:

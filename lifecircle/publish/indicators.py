@@ -7,7 +7,15 @@ from lifecircle.assess.coverage import ALL, Figure
 from lifecircle.assess.diversity import CHOICES
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.indicators import NEAREST
-from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
+from lifecircle.assess.wording import (
+    amount_text,
+    lack_text,
+    limit_text,
+    people_text,
+    rate_text,
+    share_text,
+    tidy_numbers,
+)
 
 _NORMS = {
     "met": ("met", "达标"), "not_met": ("not met", "未达标"), "unknown": ("unknown", "未知"),
@@ -39,10 +47,9 @@ def _tidy(value: Any) -> Any:
 
 
 def _capacity_rows(found: Findings) -> list[dict[str, Any]]:
-    if found.indicators is None:
-        return []
-    rows = []
-    for key, norm in found.indicators.capacity.items():
+    rows, made = [], found.indicators
+    way = {"method": None, "decay": None} if made is None else {"method": made.method, "decay": made.decay}
+    for key, norm in found.capacity.items():
         rule = norm.rule
         met = {f.zone: f for f in found.coverage.figures_of({key: norm.point_met}) if f.measure == "people"}
         rows += [
@@ -52,7 +59,7 @@ def _capacity_rows(found: Findings) -> list[dict[str, Any]]:
                 "facilities": f.facilities, "supply_unknown": f.unknown, "people": tidy_numbers(f.people),
                 "per_1000": f.per_1000, "lower_bound": f.unknown > 0, "missing": tidy_numbers(f.missing),
                 "verdict": f.verdict, "clause": rule.clause or None, "source": rule.source, "status": rule.status,
-                "by_cell": _pair(met[f.zone]) | {"method": found.indicators.method, "decay": found.indicators.decay},
+                "by_cell": _pair(met[f.zone]) | way,
             }
             for f in norm.figures
         ]  # fmt: skip
@@ -198,33 +205,33 @@ def _deficit_table(found: Findings) -> str:
 
 
 def _capacity_table(found: Findings) -> str:
-    if found.indicators is None or not found.indicators.capacity:
+    if not found.capacity:
         return ""
     names, rows = _zone_names(found), []
-    for key, norm in found.indicators.capacity.items():
+    for key, norm in found.capacity.items():
         rule = norm.rule
         met = {f.zone: f for f in found.coverage.figures_of({key: norm.point_met}) if f.measure == "people"}
         for f in norm.figures:
-            least = "–" if f.per_1000 is None else f"{f.per_1000:.2f}" + (" or more · 以上" if f.unknown else "")
+            least = "–" if f.per_1000 is None else rate_text(f.per_1000) + (" or more · 以上" if f.unknown else "")
             cell = met[f.zone]
             by_cell = share_text(cell.met, cell.total) if cell.total and norm.level is not None else "–"
             doubt = f"<br><small>{people_text(cell.unknown)} unknown</small>" if cell.unknown and cell.total else ""
             title = _both(rule.title, rule.title_zh) + f"<br><small>{escape(rule.source)} ({rule.status})</small>"
             said = _both(*_NORMS[f.verdict])
-            missing = "" if not f.missing or f.unknown else f"<br><small>lacks {f.missing:,.0f}</small>"
+            missing = "" if not f.missing or f.unknown else f"<br><small>lacks {lack_text(f.missing)}</small>"
             rows.append(
                 _row(
                     title if f.kind == "region" else f"<small>{escape(names[f.zone])}</small>",
                     [
                         f"{f.least:g} {escape(rule.unit)} / 1,000 {escape(rule.per_1000)}", least,
-                        f"{f.supply:,.0f}<br><small>{f.facilities} facilities, {f.unknown} unknown</small>",
+                        f"{amount_text(f.supply)}<br><small>{f.facilities} facilities, {f.unknown} unknown</small>",
                         said + missing, escape(by_cell) + doubt,
                     ],
                 )
             )  # fmt: skip
-    way = found.indicators.method.upper() + (
-        "" if found.indicators.method == "2sfca" else f", {found.indicators.decay}"
-    )
+    made = found.indicators
+    way = "not computed: too many walks" if made is None else made.method.upper()
+    way += "" if made is None or made.method == "2sfca" else f", {made.decay}"
     note = (
         "<p>What the facilities inside a zone offer for 1,000 of its people, and the share of people who have as much "
         f"within the service's reach ({escape(way)}: supply shared among all who can walk to it). Where the map states "
@@ -276,13 +283,18 @@ def _indicator_table(found: Findings) -> str:
         f"all {n}: {share_text(by_number[n], known)}; half of them or more: "
         f"{share_text(sum(by_number[-(-n // 2) :]), known)}; none: {share_text(by_number[0], known)}"
     )
+    who = told["measure"]
     worst = "; ".join(
-        f"half of the people {_cost(one['median'], unit)}, nine in ten {_cost(one['p90'], unit)}"
+        f"half of the {who} {_cost(one['median'], unit)}, nine in ten {_cost(one['p90'], unit)}"
         for unit, one in told["worst_service"].items()
     )
+    which = "required services" if full["of"] == "required" else "services"
+    nowhere = len(full["absent"])
+    lacking = f"; {nowhere} more are nowhere in the data" if nowhere else ""
     lead = (
-        f"<p>Completeness: of {n} required services people have on average "
-        f"{_number(full['mean_met'])} ({escape(steps)}). To the worst-placed service (x-minute time): {worst}. "
+        f"<p>Completeness: of {n} {which} {who} have on average "
+        f"{_number(full['mean_met'])} ({escape(steps)}){lacking}. "
+        f"To the worst-placed service (x-minute time): {worst}. "
         f"Evenness of the mix (Shannon, 0 to 1): {_number(told['shannon_mean'])}.</p>"
     )
     head = [

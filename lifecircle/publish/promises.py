@@ -4,7 +4,7 @@ from html import escape
 from typing import Any
 
 from lifecircle.assess.promises import VERDICTS, Promises, Told
-from lifecircle.assess.wording import people_text, share_text, tidy_numbers
+from lifecircle.assess.wording import amount_text, people_text, rate_text, share_text, tidy_numbers
 from lifecircle.region import Region
 from lifecircle.standards import Promise
 
@@ -46,13 +46,14 @@ def value_text(told: Told) -> str:
         return share_text(told.numerator, told.denominator)
     if told.measure == "jobs":
         return f"{told.value:.2f} jobs per resident"
-    return f"{'≥ ' if told.unknown else ''}{told.value:.2f} {told.measure} per 1,000"
+    return f"{'≥ ' if told.unknown else ''}{rate_text(told.value)} {told.measure} per 1,000"
 
 
 def _value(told: Told, promise: Promise) -> str:
     if promise.asks == "count" and told.measure != "zones":
         more = "≥ " if told.unknown else ""
-        return "–" if told.value is None else f"{more}{told.numerator:,.0f} of {promise.least:,.0f}"
+        least = amount_text(promise.least or 1.0)
+        return "–" if told.value is None else f"{more}{amount_text(told.numerator or 0.0)} of {least}"
     return value_text(told)
 
 
@@ -61,7 +62,9 @@ def _amount(told: Told) -> str:
         return ""
     if told.measure == "street_m":
         return f"{told.numerator / 1000:,.1f} of {told.denominator / 1000:,.1f} km"
-    return f"{people_text(told.numerator)} of {people_text(told.denominator)}"
+    if told.measure in _SHARES:
+        return f"{people_text(told.numerator)} of {people_text(told.denominator)}"
+    return f"{amount_text(told.numerator)} of {people_text(told.denominator)}"
 
 
 def terminal_rows(promises: Promises) -> list[tuple[str, ...]]:

@@ -60,7 +60,7 @@ def scorecard_frame(found: Findings) -> pd.DataFrame:
     figures = coverage.figures() + coverage.figures_of(met)
     rows = [_row(clauses, of_rule.get(f.service), f) for f in figures if f.measure == measure]
     shown = {f.service for f in figures}
-    capacity = {} if found.indicators is None else found.indicators.capacity
+    capacity = found.capacity
     rows += [_lone_row(clauses, row) for row in clauses.rows if row.key not in shown and row.key not in capacity]
     rows += [_norm_row(clauses, of_rule[key], f) for key, norm in capacity.items() for f in norm.figures]
     rows += [_promise_row(found.promises, told) for told in found.promises.rows]
@@ -81,8 +81,14 @@ def _row(clauses: Clauses, rule: Clause | None, figure: Figure) -> dict[str, Any
         "numerator": figure.met,
         "denominator": figure.total,
         "unknown": figure.unknown,
-        "verdict": "unknown" if not figure.total else "full" if figure.met == figure.total else "not full",
+        "verdict": _verdict(figure),
     } | _of(clauses, rule)
+
+
+def _verdict(figure: Figure) -> str:
+    if not figure.total or (figure.unknown and not figure.not_met):
+        return "unknown"  # nobody is known to lack it, and not everybody to have it
+    return "full" if figure.met == figure.total else "not full"
 
 
 def _norm_row(clauses: Clauses, rule: Clause, figure: NormFigure) -> dict[str, Any]:

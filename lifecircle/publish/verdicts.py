@@ -62,7 +62,7 @@ def write_verdicts(path: Path, found: Findings) -> None:
         for key, composite in coverage.standard.composites.items():
             met = composite_met(coverage, composite)[first]
             out.write_table(_rows(ids, key, "composite", met, {}, advice=composite.strength in {"宜", "不宜", "可"}))
-        for key, norm in ({} if found.indicators is None else found.indicators.capacity).items():
+        for key, norm in found.capacity.items():
             level = {} if norm.level is None else {"level": norm.level[first]}
             advice = norm.rule.strength in {"宜", "不宜", "可"}
             out.write_table(_rows(ids, key, "norm", norm.point_met[first], level, advice=advice))

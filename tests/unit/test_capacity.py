@@ -15,6 +15,7 @@ from world import World
 
 from lifecircle.assess.capacity import capacity, catchment_access, decay_of
 from lifecircle.assess.catchment import Catchment
+from lifecircle.assess.indicators import Indicators
 from lifecircle.errors import DataError, StandardError
 from lifecircle.region import Region
 from lifecircle.sources.tables import read_places
@@ -165,11 +166,61 @@ def test_a_clause_says_what_was_counted(tmp_path):
         assert row["lower_bound"] == (row["supply_unknown"] > 0)
     assert rows["west"]["by_cell"]["total"] + rows["east"]["by_cell"]["total"] == rows["region"]["by_cell"]["total"]
     (clause,) = [row for row in summary["clauses"] if row["kind"] == "norm"]
-    assert clause["asks"].endswith("5 doctors of 2 facilities, 1 more of unknown supply: 1.67 or more")
+    assert clause["asks"].endswith("5 doctors of 2 facilities, 1 more of unknown supply: 1.66 or more")
     card = pd.read_parquet(folder / "scorecard.parquet").set_index(["rule", "zone"])
     assert card.loc[("doctors", "west"), ["value", "numerator", "denominator", "unknown"]].tolist() == [2, 4, 2000, 1]
     page = (folder / "index.html").read_text(encoding="utf-8")
-    assert "1.67 or more · 以上" in page
+    assert "1.66 or more · 以上" in page
+
+
+def test_no_number_is_rounded_to_the_norm_it_misses(tmp_path):
+    """East offers 1.99 doctors for the 2 that are asked: a page that says 2.00, lacks 0, not met helps nobody."""
+    result = run(tmp_path, 3, 1, 1.99)
+    page = result.page("index")
+    assert figures(result)["east"].verdict == "not_met"
+    assert "<td class=n>1.99</td><td class=n>1.99<br>" in page
+    assert "lacks 1<" in page
+    assert "lacks 0" not in page
+    (clause,) = [row for row in result.clauses.rows if row.kind == "norm"]
+    assert clause.rule.endswith("; 5.99 doctors of 3 facilities: 1.99")
+
+
+def test_land_and_floor_are_those_of_every_outline_of_a_place(tmp_path):
+    """Two halves of one ground with a path between are one facility; its land is that of both, what overlaps once."""
+    halves = [(0, 40, 100, 140), (110, 40, 200, 140)]
+    for outline, boxes, least in (
+        ("land_m2", [*halves, (150, 40, 200, 140)], 100 * 100 + 90 * 100),
+        ("floor_m2", halves, 2 * (100 * 100 + 90 * 100)),
+    ):
+        world = street(1, 1, 1)
+        for box in boxes:
+            world.area(*box, amenity="clinic", name="Ground", building="yes", building__levels="2")
+        rules = RULES.replace('supply = { tags = ["staff_count:doctors"] }', f'supply = {{ outline = "{outline}" }}')
+        result = world.run(tmp_path, "clinic", rules=rules, boundary=zones(tmp_path)).result
+        facilities = result.coverage.facilities
+        (ground,) = np.flatnonzero(facilities.name == "Ground")
+        assert facilities.merged_n[ground] == len(boxes) - 1
+        told = facilities.supply(result.coverage.standard.norms["doctors"].supply)[ground]
+        assert told == pytest.approx(least, rel=2e-3)
+
+
+def test_norms_by_place_need_no_walks(tmp_path, monkeypatch):
+    monkeypatch.setattr(Indicators, "of", classmethod(lambda *_, **__: None))
+    result = run(tmp_path, 4, None, 1)
+    (clause,) = [row for row in result.clauses.rows if row.kind == "norm"]
+    assert clause.rule.endswith("5 doctors of 2 facilities, 1 more of unknown supply: 1.66 or more")
+    rows = {row["zone"]: row for row in result.summary["capacity"]}
+    assert {zone: rows[zone]["verdict"] for zone in ("west", "east")} == {"west": "met", "east": "not_met"}
+    assert rows["west"]["by_cell"]["method"] is None
+    assert "not computed: too many walks" in result.page("index")
+    card = pd.read_parquet(result.write(tmp_path / "out") / "scorecard.parquet").set_index(["rule", "zone"])
+    assert card.loc[("doctors", "west"), "numerator"] == 4
+
+
+def test_a_norm_that_should_be_kept_is_advice_in_every_cell(tmp_path):
+    rules = RULES.replace('strength = "应"', 'strength = "宜"')
+    rows = pd.read_parquet(run(tmp_path, 0, 0, 0, rules=rules).write(tmp_path / "out") / "verdicts.parquet")
+    assert rows[rows["kind"] == "norm"]["verdict"].unique().tolist() == ["advisory"]
 
 
 @pytest.mark.parametrize(
@@ -275,6 +326,30 @@ def test_a_norm_of_a_service_the_data_lacks_is_unknown(tmp_path):
     assert capacity(result.coverage, "x", rule, None, None) is None
 
 
+def test_what_nobody_knows_is_no_level_of_none(tmp_path):
+    """Of the clinics h and i reach nobody knows the doctors; who reaches no clinic at all has none for sure."""
+    found = run(tmp_path, None, None, 2).indicators.capacity["doctors"]
+    assert np.isnan(found.level[:2]).all()
+    assert found.level[2] == 2.0
+    rows = pd.read_parquet(run(tmp_path, None, None, 2).write(tmp_path / "out") / "verdicts.parquet")
+    assert rows[rows["kind"] == "norm"].set_index("verdict")["level"].isna().to_dict() == {
+        "unknown": True,
+        "met": False,
+    }
+    far = RULES.replace("value = 200", "value = 60")
+    level = run(tmp_path, 1, None, None, rules=far).indicators.capacity["doctors"].level
+    assert level.tolist()[:2] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(("least", "doctors"), [(0.1, (0.1, 0.1, 0.1)), (0.7, (0.7, 0.7, 0.7)), (1.1, (2.2, 0, 1.1))])
+def test_a_norm_that_is_just_kept_is_kept_whatever_floats_do(tmp_path, least, doctors):
+    result = run(tmp_path, *doctors, rules=RULES.replace("least = 2", f"least = {least}"))
+    found = figures(result)
+    assert {f.least for f in found.values()} == {least}
+    assert {f.verdict for f in found.values()} == {"met"}
+    assert result.indicators.capacity["doctors"].point_met.tolist() == [1, 1, 1]
+
+
 # ------------------------------------------------------------------------------------------- groups of people
 
 
@@ -336,6 +411,31 @@ def test_workers_walk_from_where_they_work(tmp_path):
     manifest = json.loads((result.write(tmp_path / "out") / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["inputs"]["demand.workers"]["file"] == "jobs.csv"
     assert str(tmp_path) not in json.dumps(manifest["parameters"]["demand"])
+
+
+def test_a_group_of_residents_has_the_walks_of_the_run(tmp_path, monkeypatch):
+    result = run(tmp_path, 3, 1, 2, demand=GROUPS)
+    monkeypatch.setattr("lifecircle.assess.demand.search", None)  # no walk is searched for twice
+    of_group = result.demand["seniors"]
+    assert of_group.point_ticks is result.coverage.point_ticks
+    assert of_group.point_count.tolist() == result.coverage.point_count.tolist() == [[2, 2, 1]]
+    assert of_group.cells.status.tolist() == result.coverage.cells.status.tolist()
+
+
+def test_a_norm_may_be_for_people_elsewhere_than_at_home(tmp_path):
+    """Doctors for workers are held against the jobs of each zone; from which home they are reached is not asked."""
+    table = tmp_path / "jobs.csv"
+    lines = [f"{lon},{lat},{people}" for (lon, lat), people in ((lonlat(390, 0), 500), (lonlat(-40, 0), 4000))]
+    table.write_text("\n".join(["lon,lat,people", *lines, ""]), encoding="utf-8")
+    demand = {"workers": {"places": str(table), "source": "survey"}}
+    result = run(tmp_path, 3, 1, 2, rules=RULES + 'per_1000 = "workers"\n', demand=demand)
+    found = figures(result)
+    assert {zone: found[zone].people for zone in ("region", "west", "east")} == {
+        "region": 4500, "west": 4000, "east": 500,
+    }  # fmt: skip
+    assert {zone: found[zone].verdict for zone in ("west", "east")} == {"west": "not_met", "east": "met"}
+    assert result.indicators.capacity["doctors"].level is None
+    result.write(tmp_path / "out")
 
 
 def test_a_raster_of_some_of_the_people_counts_them_in_the_cells(tmp_path):
@@ -453,12 +553,6 @@ def test_a_group_is_judged_where_it_lives_by_the_walks_of_the_run(tmp_path):
     assert seniors.point_ticks is result.coverage.point_ticks
     assert (seniors.cells.status == result.coverage.cells.status).all()
     assert seniors.cells.starts.people.tolist() == [256000] * 3
-
-
-def test_a_norm_that_should_be_kept_is_advice_in_every_cell(tmp_path):
-    rules = RULES.replace('strength = "应"', 'strength = "宜"')
-    verdicts = pd.read_parquet(run(tmp_path, 3, 0, 2, rules=rules).write(tmp_path / "out") / "verdicts.parquet")
-    assert verdicts[verdicts["rule"] == "doctors"]["verdict"].tolist() == ["advisory", "advisory", "met"]
 
 
 def test_the_share_of_a_norm_nobody_knows_is_no_number(tmp_path):

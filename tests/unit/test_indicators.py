@@ -121,11 +121,15 @@ def test_minutes_and_metres_are_not_mixed(tmp_path):
 
 def test_completeness_counts_the_required_services_each_person_has(tmp_path):
     told = run(tmp_path).summary["indicators"]["completeness"]
-    assert told == {"services": ["school", "clinic"], "by_number_met": [0, 1, 5], "mean_met": 11 / 6}
+    assert told == {
+        "of": "all", "services": ["school", "clinic"], "absent": [], "by_number_met": [0, 1, 5], "mean_met": 11 / 6,
+    }  # fmt: skip
     mark = 'mark = { value = "required", source = "text", status = "verified" }\n'
     text = rules(school=(250, "metres"), clinic=(400, "metres")) + mark  # of the clinic, which stands last
     told = run(tmp_path, text).summary["indicators"]["completeness"]
-    assert told == {"services": ["clinic"], "by_number_met": [1, 5], "mean_met": 5 / 6}
+    assert told == {
+        "of": "required", "services": ["clinic"], "absent": [], "by_number_met": [1, 5], "mean_met": 5 / 6,
+    }  # fmt: skip
 
 
 def test_choice_and_equity_speak_of_everybody(tmp_path):
@@ -178,6 +182,31 @@ def test_walks_of_all_costs_count_together(tmp_path):
     walks = sum(len(w.cost) for w in result.indicators.walks.values())
     assert Indicators.of(result.coverage, {}, most=walks - 1) is None
     assert Indicators.of(result.coverage, {}, most=walks) is not None
+
+
+def test_completeness_says_of_what_and_what_the_data_lacks(tmp_path):
+    mark = 'mark = {{ value = "{}", source = "text", status = "verified" }}\n'
+    text = BOTH + SERVICE.format(key="library", value=300, profile="metres") + "may_lack = true\n"
+    text += mark.format("required")
+    every = run(tmp_path, text, "school clinic library")
+    told = every.summary["indicators"]["completeness"]
+    assert (told["of"], told["services"], told["absent"]) == ("all", ["school", "clinic"], ["library"])
+    assert "of 2 services people have on average" in every.page("index")
+    assert "1 more are nowhere in the data" in every.page("index")
+    text = text.replace('{ amenity = ["clinic"] } }]\n', '{ amenity = ["clinic"] } }]\n' + mark.format("required"))
+    told = run(tmp_path, text, "school clinic library").summary["indicators"]["completeness"]
+    assert (told["of"], told["services"], told["absent"]) == ("required", ["clinic"], ["library"])
+
+
+def test_walks_beyond_the_thresholds_count_too(tmp_path):
+    """Within 60 m there is one school for h and two for i; within the cutoff there are twelve and three clinics."""
+    text = rules(school=(60, "metres"), clinic=(400, "adult"))
+    result = run(tmp_path, text)
+    within, all_of_them = int(result.coverage.point_count.sum()), 4 * 3 + 3
+    assert within < all_of_them - 3
+    assert Indicators.of(result.coverage, {}, most=within) is None
+    assert Indicators.of(result.coverage, {}, most=all_of_them - 1) is None  # the second cost goes beyond
+    assert Indicators.of(result.coverage, {}, most=all_of_them) is not None
 
 
 @pytest.mark.parametrize(("values", "weight", "median", "p90"), [

@@ -147,10 +147,62 @@ def test_no_more_is_said_than_was_examined(tmp_path):
     assert headline(result) == {
         "whole": "kept_in_part", "here": "kept", "pilot": "kept", "far": "not_examined", "broken": "not_kept",
     }  # fmt: skip
+    rows = {(t.key, t.zone, t.year): t.verdict for t in result.promises.rows}
+    assert rows["whole", "region", 2024] == rows["whole", "region", 2030] == "kept_in_part"
     page = result.page("index")
     assert "kept in the part examined" in page
     assert "examined of 873.0 km²" in page
     assert "nothing examined of 119.5 km²" in page
+
+
+def test_a_part_breaks_only_what_was_promised_to_everybody(tmp_path):
+    """Sixteen schools may stand in the land that was not examined, and four in five people live within reach there."""
+    year = "\nyear = 2024\narea_km2 = 873"
+    result = run(
+        tmp_path, promise("number", "count", 'of = ["school"]\nleast = 16' + year),
+        promise("most", "coverage", 'of = ["school"]\ntarget = 0.8' + year),
+        promise("all", "coverage", 'of = ["school"]' + year),
+        promise("each", "count", 'of = ["school"]\nleast = 1\neach_zone = true' + year),
+    )  # fmt: skip
+    assert headline(result) == {
+        "number": "not_kept_in_part", "most": "not_kept_in_part", "all": "not_kept", "each": "not_kept",
+    }  # fmt: skip
+    assert "not kept in the part examined" in result.page("index")
+
+
+def test_a_promise_of_every_service_is_not_kept_by_the_few_a_run_chose(tmp_path):
+    """Everybody reaches the clinic, and nobody asked for the school and the theatre."""
+    rules = RULES + promise("all", "coverage", "year = 2024") + promise("clinics", "coverage", 'of = ["clinic"]')
+    result = street().run(tmp_path, "clinic", rules=rules, year=2024).result
+    assert headline(result) == {"clinics": "kept"}
+    assert set(Standard.load(tmp_path / "cases.toml").only(["school", "clinic", "theatre"]).promises) == {
+        "all", "clinics",
+    }  # fmt: skip
+
+
+BEDS = """
+[norms.beds]
+title = "Beds"
+title_zh = "床位"
+least = 2
+unit = "beds"
+source = "plan"
+status = "verified"
+"""
+
+
+@pytest.mark.parametrize("more", ["", 'service = "clinic"\n', 'supply = { tags = ["beds"] }\n'])
+def test_a_supply_no_tag_tells_is_not_the_number_of_facilities(tmp_path, more):
+    text = BEDS + more + promise("p", "count", 'of = ["beds"]\nleast = 1\nyear = 2024')
+    told = run(tmp_path, text).promises.headline["p"]
+    assert (told.verdict, told.value) == ("unknown", None)
+
+
+def test_what_a_norm_of_other_areas_is_promised_is_left_out_with_it(tmp_path):
+    rules = RULES.replace("supply = {", 'applies_to = "new"\nsupply = {')
+    rules += promise("p", "count", 'of = ["doctors"]\nleast = 1') + promise("q", "count", 'of = ["school"]\nleast = 1')
+    result = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024, built="existing").result
+    assert headline(result) == {"q": "kept"}
 
 
 def test_what_the_data_lacks_is_unknown_unless_somebody_lacks_something_else(tmp_path):
@@ -183,6 +235,25 @@ def test_every_kind_of_promise(tmp_path, asks, more, verdict, value):
     assert (told.verdict, told.value) == (verdict, value)
 
 
+def test_a_year_in_which_nothing_is_open_yet_is_a_year_like_any(tmp_path):
+    world = World(STREET)
+    world.street("ABC")
+    world.live("hij", 1000.0)
+    world.stand("s", amenity="school", start_date="2022")
+    kinds = [
+        promise("a", "coverage", 'of = ["school"]\nyear = 2030\ntarget = 0.3'), promise("b", "coverage"),
+        promise("c", "composite", 'of = ["either"]'), promise("d", "norm", 'of = ["doctors"]'),
+        promise("e", "together", 'of = ["near"]'), promise("f", "count", 'of = ["school"]\nleast = 1'),
+        promise("g", "barrier_free"),
+    ]  # fmt: skip
+    result = world.run(tmp_path, "school clinic theatre", rules=RULES + "".join(kinds), year=2024).result
+    result.write(tmp_path / "out")
+    then = {key: result.promises.of_zone(key, "region")[2021] for key in "abcdef"}
+    assert {key: told.verdict for key, told in then.items()} == dict.fromkeys("abcde", "unknown") | {"f": "not_kept"}
+    assert (then["a"].numerator, then["a"].unknown) == (0, 3000)
+    assert headline(result)["a"] == "kept"
+
+
 def test_in_2030_every_zone_has_its_school(tmp_path):
     result = run(tmp_path, promise("p", "count", 'of = ["school"]\nleast = 1\neach_zone = true\nyear = 2030'))
     assert headline(result) == {"p": "kept"}
@@ -199,6 +270,40 @@ def test_barrier_free_streets_are_those_a_wheelchair_may_use(tmp_path):
     assert told.value == pytest.approx(400 / 500, rel=1e-3)
     bare = street().run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
     assert bare.promises.headline["p"].verdict == "unknown"  # what no tag bars is not proved open
+
+
+def test_streets_are_those_of_walkers_also_where_the_run_is_for_wheelchairs(tmp_path):
+    world = street()
+    world.way((400, -20), (400, -120), highway="steps")
+    rules = (RULES + promise("p", "barrier_free", "year = 2024")).replace('profile = "metres"', 'profile = "adult"')
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024, profile="wheelchair").result
+    assert result.promises.headline["p"].value == pytest.approx(400 / 500, rel=1e-3)
+
+
+def test_a_door_on_a_private_way_is_one_entrance(tmp_path):
+    world = World(STREET)
+    world.street("AB")
+    world.street("BC", highway="service", access="private")
+    world.live("hi", 1000.0)
+    world.stand("s", amenity="school")
+    world.stand("t", amenity="school")
+    rules = RULES + promise("p", "barrier_free", "year = 2024")
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024, gates="residents").result
+    assert len(result.coverage.facilities.joins) > 2
+    assert "of 2 entrances" in result.promises.headline["p"].note[0]
+
+
+def test_no_count_is_rounded_to_what_was_promised(tmp_path):
+    world = street()
+    world.nodes = {
+        k: (x, y, t | {"staff_count:doctors": "5.6"} if t.get("amenity") == "clinic" else t)
+        for k, (x, y, t) in world.nodes.items()
+    }
+    rules = RULES + promise("p", "count", 'of = ["doctors"]\nleast = 6\nyear = 2024')
+    result = world.run(tmp_path, "school clinic theatre", rules=rules, year=2024).result
+    page = result.page("index")
+    assert "5.60 of 6<" in page
+    assert "6 of 6" not in page
 
 
 def test_jobs_stand_beside_residents(tmp_path):
