@@ -49,6 +49,11 @@ class TagRule(BaseModel):
                 raise ValueError(f"not a regular expression: {error}") from error
         return value
 
+    @property
+    def asks_area(self) -> bool:
+        """Whether the rule asks for an area."""
+        return self.min_area_m2 is not None or self.max_area_m2 is not None
+
     def fits(self, tags: dict[str, str], area_m2: float = 0.0, lies_in: LiesIn = _nowhere) -> bool:
         """Say whether an OSM object fits the rule.
 
@@ -503,6 +508,30 @@ class Standard(BaseModel):
             if any(rule.fits(tags, area_m2, lies_in) for rule in service.tags)
         ]
 
+    def reader(self) -> Callable[[dict[str, str], Callable[[], float], LiesIn], list[str]]:
+        """Prepare `serves` for many objects: rules are looked up by a key, an area is taken only where one is asked.
+
+        Returns
+        -------
+        callable of tags, a callable for the area in m², and the question what the object lies in
+        """
+        keys = list(self.services)
+        by_key: dict[str, list[tuple[int, TagRule]]] = {}
+        for ix, service in enumerate(self.services.values()):
+            for rule in service.tags:
+                by_key.setdefault(next(iter(rule.match)), []).append((ix, rule))
+
+        def served(tags: dict[str, str], area_m2: Callable[[], float], lies_in: LiesIn) -> list[str]:
+            found = {
+                ix
+                for key in by_key.keys() & tags.keys()
+                for ix, rule in by_key[key]
+                if rule.fits(tags, area_m2() if rule.asks_area else 0.0, lies_in)
+            }
+            return [keys[ix] for ix in sorted(found)]
+
+        return served
+
     @property
     def asks_within(self) -> bool:
         """Whether any rule asks what an object lies in."""
@@ -512,15 +541,6 @@ class Standard(BaseModel):
     def asks_floor(self) -> bool:
         """Whether any norm is about the floor area of buildings."""
         return any(norm.supply is not None and norm.supply.outline == "floor_m2" for norm in self.norms.values())
-
-    @property
-    def asks_area(self) -> bool:
-        """Whether any rule asks for an area."""
-        return any(
-            rule.min_area_m2 is not None or rule.max_area_m2 is not None
-            for service in self.services.values()
-            for rule in service.tags
-        )
 
     def _repr_html_(self) -> str:
         rows = [

@@ -4,7 +4,7 @@ import logging
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -301,24 +301,21 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
     position = {key: ix for ix, key in enumerate(standard.services)}
     found: list[tuple[object, ...]] = []
     grounds = _Grounds(features) if standard.asks_within else None
+    serves = standard.reader()
     for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
         if wanted.isdisjoint(tags):
             continue
         to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
         opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
-        area_m2 = 0.0
-        if standard.asks_area and geometry is not None and shapely.get_dimensions(geometry) == 2:  # noqa: PLR2004
-            area_m2 = geodesic_area(geometry)
+        area_m2 = cache(partial(_area_m2, geometry))
         lies_in = partial(_lies_in, grounds, geometry)
-        served = standard.serves(tags, area_m2, lies_in) if _open_in(year, opens, closes) else []
+        served = serves(tags, area_m2, lies_in) if _open_in(year, opens, closes) else []
         if to_come:  # what is proposed stands beside what is there, from the year it is said to open
             said = [tags.get("opening_date"), to_come.get("opening_date"), to_come.get("start_date")]
             then = _first_year(*said, *([] if served else [tags.get("start_date")]))
             if year is not None and then <= year and _open_in(year, then, closes):
                 opens = opens if served else then
-                served = served + [
-                    key for key in standard.serves({**tags, **to_come}, area_m2, lies_in) if key not in served
-                ]
+                served = served + [key for key in serves({**tags, **to_come}, area_m2, lies_in) if key not in served]
         elif served and _year(tags.get("opening_date")) > (9999 if year is None else year):
             served = []
         if served and geometry is not None and not geometry.is_empty:
@@ -345,6 +342,11 @@ class _Grounds:
             those = [any(has_tag(t, key, values) for key, values in asked.items()) for t in self.tags]
             self.trees[name] = shapely.STRtree(self.shapes[np.array(those, dtype=bool)])
         return bool(len(self.trees[name].query(point, predicate="intersects")))
+
+
+def _area_m2(geometry: Any) -> float:
+    outline = geometry is not None and shapely.get_dimensions(geometry) == 2  # noqa: PLR2004
+    return geodesic_area(geometry) if outline else 0.0
 
 
 def _lies_in(grounds: _Grounds | None, geometry: Any, asked: dict[str, list[str]]) -> bool:

@@ -1,3 +1,4 @@
+import itertools
 import json
 from importlib import resources
 
@@ -104,3 +105,25 @@ def test_service_keys_are_snake_case():
     text["services"] = {"Bad-Key": text["services"]["eating"]}
     with pytest.raises(ValueError, match="snake_case"):
         Standard.model_validate(text)
+
+
+@pytest.mark.parametrize("name", preset_names("standards"))
+def test_the_reader_of_many_objects_says_what_the_rules_say(name):
+    standard = Standard.load(name)
+    read = standard.reader()
+    rules = [rule for service in standard.services.values() for rule in service.tags]
+    things = [{key: values[0].replace("*", "any") for key, values in rule.match.items()} for rule in rules]
+    things += [{**one, **other} for one, other in itertools.pairwise(things)]
+    for tags in things:
+        for area in (0.0, 3000.0, 60000.0):
+            for within in (lambda _: False, lambda _: True):
+                assert read(tags, lambda area=area: area, within) == standard.serves(tags, area, within)
+
+
+def test_no_area_is_taken_of_what_no_rule_asks_the_area_of():
+    def area():
+        raise AssertionError
+
+    read = Standard.load("gb50180-2018").reader()
+    assert read({"building": "apartments"}, area, lambda _: False) == []
+    assert read({"amenity": "kindergarten"}, area, lambda _: False) == ["kindergarten"]
