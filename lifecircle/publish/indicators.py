@@ -57,7 +57,8 @@ def _capacity_rows(found: Findings) -> list[dict[str, Any]]:
                 "norm": key, "service": rule.service, "zone": f.zone, "kind": f.kind, "unit": rule.unit,
                 "per_1000_of": rule.per_1000, "least": f.least, "supply": tidy_numbers(f.supply),
                 "facilities": f.facilities, "supply_unknown": f.unknown, "people": tidy_numbers(f.people),
-                "per_1000": f.per_1000, "lower_bound": f.unknown > 0, "missing": tidy_numbers(f.missing),
+                "per_1000": f.per_1000, "lower_bound": f.unknown > 0,
+                "missing": None if f.unknown else tidy_numbers(f.missing),
                 "verdict": f.verdict, "clause": rule.clause or None, "source": rule.source, "status": rule.status,
                 "by_cell": _pair(met[f.zone]) | way,
             }

@@ -164,6 +164,8 @@ def test_a_clause_says_what_was_counted(tmp_path):
         assert row["per_1000"] == 1000 * row["supply"] / row["people"]
         assert (row["source"], row["clause"], row["status"]) == ("plan", "§5", "verified")
         assert row["lower_bound"] == (row["supply_unknown"] > 0)
+        assert (row["missing"] is None) == row["lower_bound"]  # what is not known to be there is not known to lack
+    assert rows["east"]["missing"] == 1
     assert rows["west"]["by_cell"]["total"] + rows["east"]["by_cell"]["total"] == rows["region"]["by_cell"]["total"]
     (clause,) = [row for row in summary["clauses"] if row["kind"] == "norm"]
     assert clause["asks"].endswith("5 doctors of 2 facilities, 1 more of unknown supply: 1.66 or more")
