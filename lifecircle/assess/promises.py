@@ -29,6 +29,7 @@ VERDICTS = {
 }
 """Verdicts on a promise and how they are said."""
 
+_HAIR = 1e-12
 _WHOLE = 0.99  # outlines are drawn, so a hundredth of the land may be missing from the whole
 
 
@@ -190,7 +191,8 @@ def _judged(value: float | None, unknown_share: float, target: float) -> str:
         return "unknown"
     if value >= target:
         return "kept"
-    return "unknown" if value + unknown_share >= target else "not_kept"
+    # Two shares of one whole may add up to a hair less than it.
+    return "unknown" if value + unknown_share >= target - _HAIR else "not_kept"
 
 
 def _coverage(key: str, promise: Promise, year: int | None, coverage: Coverage) -> list[Told]:
