@@ -12,7 +12,7 @@ run: .venv/.ready  ## environment, then the main job on the embedded Lingang mod
 	.venv/bin/lifecircle run lingang-model
 
 test: .venv/.ready  ## the tests (under 10 minutes on 2 cores)
-	$(PY) -m pytest -m "not prove"
+	$(PY) -m pytest -m "not prove" -n 2
 
 prove: .venv/.ready  ## the long proofs: every region, every repeat
 	$(PY) -m pytest -m prove
@@ -34,6 +34,7 @@ bench: .venv/.bench  ## timings beside other libraries, printed and written to b
 	$(PY) benchmarks/endtoend.py
 	$(PY) benchmarks/network.py
 	$(PY) benchmarks/indicators.py
+	$(PY) benchmarks/pages.py
 
 notebooks: .venv/.ready  ## execute every notebook
 	$(PY) -m pytest tests/notebooks

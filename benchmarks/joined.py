@@ -183,6 +183,7 @@ def of_graph(graph: Graph, doors: NDArray[np.int64], service: NDArray[np.int64],
         services=tuple((s,) for s in service.tolist()), name=np.full(n, "", dtype=object),
         capacity=np.full(n, np.nan), tags=np.array([{}] * n, dtype=object), floor_m2=np.full(n, np.nan),
         opens=np.full(n, np.nan), closes=np.full(n, np.nan), shape=np.full(n, None, dtype=object),
+        extent=np.full(n, None, dtype=object),
         merged=np.full(n, "", dtype=object), joins=entrances[0], join_kind=np.full(n, "nearest", dtype=object),
         join_evidence=np.full(n, "", dtype=object), join_tags=np.array([{}] * n, dtype=object), region=region,
     )  # fmt: skip
