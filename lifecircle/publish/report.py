@@ -16,7 +16,7 @@ from rasterio.io import MemoryFile
 from lifecircle.assess.coverage import ALL, MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import Gaps
-from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text, threshold_text
+from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS
 from lifecircle.publish import indicators, maps, promises, quality, scorecard
@@ -374,7 +374,7 @@ def index_page(found: Findings, about: About, water: list[Any]) -> str:
             else ""
         ),
         f"<section><h2>The standard, clause by clause · 标准逐条对照</h2>{scorecard.clause_part(found.clauses)}</section>",
-        f"<section><h2>Largest gaps · 主要缺口</h2>{_gap_table(coverage, gaps)}</section>",
+        f"<section><h2>Largest gaps · 主要缺口</h2>{scorecard.gap_part(coverage, gaps)}</section>",
         *(f"<section><h2>{head}</h2>{text}</section>" for head, text in indicators.parts(found)),
         f"<section><h2>Data · 数据</h2>{quality.data_part(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
@@ -451,27 +451,6 @@ def _zone_table(coverage: Coverage, figures: list[Figure], measure: str) -> str:
         " Zones add up to the region, overlays are further views of it.</p>"
         f"<div class=scroll><table><thead><tr><th scope=col>Zone</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
-
-
-def _gap_table(coverage: Coverage, gaps: Gaps) -> str:
-    if not gaps.clusters:
-        return "<p>None: every judged cell has every service.</p>"
-    names = {zone.key: zone.name for zone in coverage.cells.region.zones}
-    rows = []
-    for gap in sorted(gaps.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]:
-        unit = coverage.unit_of(gap.service)
-        cutoff = coverage.lanes[coverage.cost_of(gap.service)].cutoff / TICKS
-        lon, lat = coverage.cells.region.to_lonlat.transform(
-            *shapely.get_coordinates(gap.geometry.representative_point())[0]
-        )
-        rows.append(
-            f"<tr><td>{escape(coverage.standard.services[gap.service].title)}</td><td class=n>{people_text(gap.people)}</td>"
-            f"<td class=n>{gap.area_m2 / 1e6:.2f}</td><td class=n>{escape(cost_text(gap.worst, unit, cutoff))}</td>"
-            f"<td>{escape(names[gap.zone])}<br><small>{lon:.4f}, {lat:.4f}</small></td>"
-            f"<td>{escape(scorecard.cause_text(gap)[0])}<br><span lang=zh>{escape(scorecard.cause_text(gap)[1])}</span></td></tr>"
-        )
-    head = "<tr><th>Service</th><th class=n>People</th><th class=n>km²</th><th class=n>Longest walk</th><th>Where</th><th>Cause</th></tr>"
-    return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
 
 
 def _method_table(coverage: Coverage, about: About) -> str:

@@ -3,15 +3,18 @@
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import shapely
 
 from lifecircle.assess.capacity import NormFigure
 from lifecircle.assess.clauses import VERDICTS, Clause, Clauses, composite_met
-from lifecircle.assess.coverage import Figure
+from lifecircle.assess.coverage import Coverage, Figure
 from lifecircle.assess.findings import Findings
-from lifecircle.assess.gaps import CAUSES, Gap
+from lifecircle.assess.gaps import CAUSES, Gap, Gaps
 from lifecircle.assess.promises import Promises, Told
-from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
+from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text, tidy_numbers
+from lifecircle.profiles import TICKS
 
 _CAUSES_ZH = {
     "near_miss": "最近设施超出标准不足 20%",
@@ -272,3 +275,33 @@ def cause_text(gap: Gap) -> tuple[str, str]:
         english += f" The walk is {gap.detour:g} times the distance as the crow flies."
         chinese += f"；步行距离为直线距离的 {gap.detour:g} 倍"
     return english, chinese
+
+
+def gap_part(coverage: Coverage, gaps: Gaps) -> str:
+    """Return the ten largest gaps, as HTML; each leads to its home with most people on the map."""
+    if not gaps.clusters:
+        return "<p>None: every judged cell has every service.</p>"
+    names = {zone.key: zone.name for zone in coverage.cells.region.zones}
+    rows = []
+    for gap in sorted(gaps.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]:
+        unit = coverage.unit_of(gap.service)
+        cutoff = coverage.lanes[coverage.cost_of(gap.service)].cutoff / TICKS
+        lon, lat = coverage.cells.region.to_lonlat.transform(
+            *shapely.get_coordinates(gap.geometry.representative_point())[0]
+        )
+        rows.append(
+            f"<tr><td>{escape(coverage.standard.services[gap.service].title)}</td><td class=n>{people_text(gap.people)}</td>"
+            f"<td class=n>{gap.area_m2 / 1e6:.2f}</td><td class=n>{escape(cost_text(gap.worst, unit, cutoff))}</td>"
+            f'<td>{escape(names[gap.zone])}<br><a href="coverage.html#cell={_most_lived_in(coverage, gap)}">'
+            f"<small>{lon:.4f}, {lat:.4f}</small></a></td>"
+            f"<td>{escape(cause_text(gap)[0])}<br><span lang=zh>{escape(cause_text(gap)[1])}</span></td></tr>"
+        )
+    head = "<tr><th>Service</th><th class=n>People</th><th class=n>km²</th><th class=n>Longest walk</th><th>Where</th><th>Cause</th></tr>"
+    return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
+
+
+def _most_lived_in(coverage: Coverage, gap: Gap) -> str:
+    """Name the cell of a gap with most people, of equal ones the first."""
+    cells = np.array(gap.cells, dtype=np.int64)
+    people = coverage.cells.people
+    return str(coverage.cells.cell_id[cells[0 if people is None else int(np.argmax(people[cells]))]])

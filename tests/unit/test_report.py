@@ -29,8 +29,19 @@ def test_pages_hold_no_reference_that_leaves_them(folder):
         assert "Content-Security-Policy" in text[:400]
         text = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
         for found in re.findall(r"""(?:src|href|action)\s*=\s*["']([^"']+)""", text):
-            assert found.startswith(("data:", "#")) or (folder / found).exists(), found
+            assert found.startswith(("data:", "#")) or (folder / found.partition("#")[0]).exists(), found
         assert not re.search(r"url\(\s*[\"']?(?!data:|#)", text)
+
+
+def test_a_gap_leads_to_its_home_with_most_people(folder):
+    import geopandas as gpd
+
+    cells = gpd.read_parquet(folder / "cells.parquet")
+    named = re.findall(r'href="coverage\.html#cell=([^"]+)"', (folder / "index.html").read_text(encoding="utf-8"))
+    assert named
+    assert set(named) <= set(cells["cell_id"])
+    missing = cells.set_index("cell_id")["missing"]
+    assert all(missing[cell] is None or len(missing[cell]) for cell in named)
 
 
 def test_the_notice_and_the_credit_stand_on_every_page(folder):
