@@ -19,6 +19,7 @@ from lifecircle.assess.capacity import Capacity, capacity
 from lifecircle.assess.clauses import Clauses
 from lifecircle.assess.coverage import Coverage
 from lifecircle.assess.demand import Balance, balance, of_layer
+from lifecircle.assess.explain import Explanation
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.indicators import Indicators
@@ -143,6 +144,16 @@ class Result:
         if name not in makers:
             raise StandardError(f"there is no page {name!r}; {did_you_mean(name, [*makers, 'index'])}")
         return makers[name](self.coverage, self.gaps, self.about, self.prepared.water)
+
+    def explain(self, cell_id: str) -> Explanation:
+        """Say why a cell has its verdicts.
+
+        Raises
+        ------
+        DataError
+            There is no cell of that id.
+        """
+        return Explanation.of(self.coverage, self.indicators, cell_id)
 
     def map(self, layer: str = "coverage") -> report.Page:
         """Map page to look at in a notebook."""

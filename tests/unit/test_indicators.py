@@ -256,3 +256,21 @@ def test_the_summary_is_json_without_numbers_for_the_unknown(tmp_path):
     assert "NaN" not in text
     assert "Infinity" not in text
     assert json.loads(text)["indicators"]["services"]["clinic"]["mean_20"]["value"] is None
+
+
+def test_a_cell_is_explained_by_the_walks_behind_its_verdicts(tmp_path):
+    result = run(tmp_path)
+    frame = pd.read_parquet(result.write(tmp_path / "out") / "verdicts.parquet").set_index(["cell_id", "rule"])
+    for cell in result.coverage.cells.cell_id:
+        told = result.explain(cell)
+        for reason in told.reasons:
+            row = frame.loc[cell, reason.service]
+            assert (reason.walk, reason.slack) == (row.walk, row.slack)
+            assert reason.nearest.split()[0] == row.nearest
+            assert reason.second.split() == ([] if pd.isna(row.second) else [row.second])
+            assert reason.verdict.replace(" ", "_") == row.verdict
+    html = told._repr_html_()
+    assert told.cell_id in html
+    assert all(f"{reason.slack:+.0f} m" in html for reason in told.reasons)
+    with pytest.raises(ValueError, match="there is no cell 'nowhere'; ids look like"):
+        result.explain("nowhere")
