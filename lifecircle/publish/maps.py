@@ -645,6 +645,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "to_spare": ("{0} to spare", "余 {0}"), "too_much": ("{0} too far", "超 {0}"),
     "none_in_search": ("none within the search", "搜索范围内无"),
     "find": ("Find a facility, zone or cell", "查找设施、分区或网格"), "nothing_found": ("Nothing found.", "未找到。"),
+    "every_cause": ("Gaps of every cause", "全部原因的缺口"),
     "slider": ("Within", "阈值"),
     "what_if": ("What if …", "假如……"),
     "what_if_note": (

@@ -243,6 +243,18 @@ def test_gap_table_filters_sorts_and_zooms(open_page: Open, town: Any) -> None:
     assert "No gap clusters" in text_of(page, "#lc-gaps")
 
 
+def test_gaps_can_be_seen_by_their_cause(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene(kind="gaps"))
+    page.locator("#lc-layers").get_by_label("All services", exact=True).check()
+    everything = page.locator("#lc-gaps tbody tr").count()
+    page.locator("#lc-gaps select").select_option("near miss")
+    rows = page.locator("#lc-gaps tbody tr")
+    assert 0 < rows.count() < everything
+    assert all("near miss" in row for row in rows.all_inner_texts())
+    page.locator("#lc-gaps select").select_option("")
+    assert page.locator("#lc-gaps tbody tr").count() == everything
+
+
 def test_keyboard_reaches_every_control(open_page: Open, town: Any) -> None:
     page = open_page(town.scene())
     reached = set()

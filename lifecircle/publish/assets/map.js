@@ -17,7 +17,7 @@ function lifecircleMap(map) {
   const NO_VERDICT = 255;
   const EDGE = 3;  // judged, but what lies beyond the data could change the verdict
   const INK = '#22303c';
-  const state = {lang: scene.lang, layer: null, slide: null, pinned: -1, sort: 'people', down: true};
+  const state = {lang: scene.lang, layer: null, slide: null, cause: '', pinned: -1, sort: 'people', down: true};
   const byId = (id) => document.getElementById('lc-' + id);
 
   // ---------------------------------------------------------------------------------------------- text
@@ -541,7 +541,11 @@ function lifecircleMap(map) {
   /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
   const clusterAlpha = () => (state.layer.service < 0 ? '30' : 'b8');
   const gapClass = (row) => scene.gaps.limits.filter((limit) => row.people > limit).length;
-  const shownGap = (row) => state.layer.service < 0 || row.service === state.layer.service;
+  const shownGap = (row) => (state.layer.service < 0 || row.service === state.layer.service)
+    && (!state.cause || causeOf(row) === state.cause);
+
+  /** The kind of a cause: what it says first, apart from what severs this very gap. */
+  const causeOf = (row) => row.cause.split('. ')[0];
 
   function clusterLegend() {
     const {limits, colours, rows} = scene.gaps;
@@ -731,7 +735,14 @@ function lifecircleMap(map) {
         make('small', {}, name(local(row.cause, row.cause_zh)), row.zone ? [' · ', name(zoneName(row.zone))] : '')),
       cell(row.people === null ? t('not_known') : people(row.people)), cell(worst(row)), cell(area(row.area_m2))));
     byId('gaps').hidden = false;
-    byId('gaps').replaceChildren(make('h2', {}, t('gap_table', grouped(shown.length), grouped(all.length))),
+    const causes = new Map(scene.gaps.rows.map((row) => [causeOf(row), row]));
+    const select = make('select', {'aria-label': t('cause'), change: (event) => {
+      state.cause = event.target.value;
+      choose(state.layer);
+      byId('gaps').querySelector('select').focus();
+    }}, make('option', {value: ''}, t('every_cause')), [...causes.keys()].sort().map((cause) => make('option',
+      {value: cause, selected: cause === state.cause}, local(cause, causes.get(cause).cause_zh.split('；')[0]).slice(0, 120))));
+    byId('gaps').replaceChildren(causes.size > 1 ? select : '', make('h2', {}, t('gap_table', grouped(shown.length), grouped(all.length))),
       make('p', {}, t(all.length ? 'gap_hint' : 'no_gaps')), table(head, rows));
   }
 
