@@ -23,6 +23,8 @@ import numpy as np
 from branca.element import Element, Figure, MacroElement
 from jinja2 import Template
 
+from lifecircle.publish.words import WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -600,71 +602,3 @@ def _bounds(scene: Scene) -> list[list[float]]:
         return [[-60.0, -180.0], [75.0, 180.0]]
     (west, south), (east, north) = points.min(axis=0), points.max(axis=0)
     return [[float(south), float(west)], [float(north), float(east)]]
-
-
-# fmt: off
-#: Every fixed text of the page, English and Chinese.
-WORDS: dict[str, tuple[str, str]] = {
-    "other_language": ("中文", "English"), "switch_language": ("切换到中文", "Switch to English"), "map": (
-    "Map of residential cells. Arrow keys move it, plus and minus zoom, Enter reads the cell in its middle.",
-    "居住网格地图。方向键移动，加减键缩放，回车键读取中心网格。" ),
-    "layers": ("What the cells show", "网格显示内容"), "overlays": ("Also on the map", "叠加显示"),
-    "facts": ("How this was measured", "计算口径"), "legend": ("Legend", "图例"), "readout": ("Cell", "网格"),
-    "unmet": ("Unmet needs", "未满足的需求数"),
-    "unmet_note": ("Number of services not within their standard", "未在标准范围内的服务数量"),
-    "all_services": ("All services", "全部服务"), "people": ("Residents per cell", "每格居民数"),
-    "service_note": ("Walk to the nearest", "步行至最近设施"),
-    "by_zone_note": (
-        "Walk to the nearest; the standard differs by class of zone", "步行至最近设施；标准因片区类别而异",
-    ),
-    "gap_note": ("Cells under the clusters", "缺口片区下的网格"), "standard": ("standard: {0}", "标准：{0}"),
-    "met": ("met", "达标"), "not_met": ("not met", "未达标"), "not_known": ("not known", "未知"),
-    "all_met": ("all needs met", "全部满足"), "some_unmet": ("some need unmet", "存在未满足需求"),
-    "n_unmet": ("{0} unmet", "{0} 项未满足"), "no_verdict": ("no verdict (hatched)", "未判定（斜线）"),
-    "min": ("min", "分钟"), "m": ("m", "米"), "residents": ("Residents", "居民"), "share": ("Share", "占比"),
-    "n_cells": ("Cells", "网格数"), "total": ("total", "合计"), "edge": ("edge of the data (dotted)", "数据边缘(点状)"),
-    "unknown_people": ("Cells with unknown population count as 0 people here.", "人口未知的网格在此按 0 计。"),
-    "streets": ("Streets and paths", "道路与步道"), "water": ("Water", "水域"), "zones": ("Zones", "分区"),
-    "other_areas": ("Other outlines", "其他范围"), "doubt": ("Doubt", "存疑"),
-    "facilities": ("Facilities (of all services: zoom in)", "设施（全部服务：请放大）"),
-    "planned": ("planned", "规划"), "gaps": ("Gap clusters", "缺口片区"),
-    "gap_classes": ("Residents of a cluster", "片区居民数"), "n_clusters": ("Clusters", "片区数"),
-    "gap_table": ("Gap clusters: {0} of {1}", "缺口片区：显示 {0} / {1}"),
-    "gap_hint": ("Choose a row to zoom to it; choose a heading to sort.", "点击行可缩放至该片区；点击表头可排序。"),
-    "no_gaps": ("No gap clusters.", "没有缺口片区。"), "service": ("Service", "服务"), "worst": ("Farthest", "最远"),
-    "area": ("Area", "面积"), "ha": ("ha", "公顷"), "zone": ("Zone", "分区"), "none": ("none", "无"),
-    "cause": ("Cause", "原因"), "missing": ("Missing", "缺少"), "unjudged": ("Not known", "未知项"),
-    "walk": ("Nearest", "最近"), "verdict": ("Verdict", "结论"), "within": ("Within standard", "标准内数量"),
-    "status_1": ("Too far from any path to be joined to the network", "距离路网过远，无法接入"),
-    "status_2": ("Outside the data", "位于数据范围之外"),
-    "status_3": ("At the edge of the data: the answer may lie outside it", "位于数据边缘：结果可能受范围外设施影响"),
-    "certificate": ("Print this life circle", "打印此生活圈"),
-    "unnamed": ("without a name", "未命名"),
-    "nearest_one": ("Nearest and runner-up", "最近与次近"), "runner_up": ("next:", "次近："),
-    "split": ("home to path {0}, streets {1}, path to entrance {2}", "出户 {0}，道路 {1}，入口 {2}"),
-    "to_spare": ("{0} to spare", "余 {0}"), "too_much": ("{0} too far", "超 {0}"),
-    "none_in_search": ("none within the search", "搜索范围内无"),
-    "find": ("Find a facility, zone or cell", "查找设施、分区或网格"), "nothing_found": ("Nothing found.", "未找到。"),
-    "every_cause": ("Gaps of every cause", "全部原因的缺口"),
-    "slider": ("Within", "阈值"),
-    "what_if": ("What if …", "假如……"),
-    "what_if_note": (
-        "A sketch on this page, with the streets and people of the run; a run of the exported scenario is exact.",
-        "仅为本页推演，采用本次计算的路网与人口；以导出方案重新计算为准。",
-    ),
-    "add_one": ("a new one here: click the map", "在此新增：点击地图"),
-    "close_one": ("close one: click it", "关闭：点击设施"), "undo": ("Undo", "撤销"),
-    "undo_all": ("Undo all", "全部撤销"), "export": ("Save as a scenario file", "导出方案文件"),
-    "added_one": ("new: {0}", "新增：{0}"), "closed_one": ("closed: {0}", "关闭：{0}"),
-    "all_of_them": ("All services", "全部服务"), "before_after": ("{0} → {1}", "{0} → {1}"),
-    "newly": ("{0} newly served, {1} no longer", "新增覆盖 {0}，失去覆盖 {1}"),
-    "too_far_off": ("No street is near enough there.", "附近没有道路。"),
-    "no_one_there": ("No facility there.", "此处没有设施。"),
-    "off": ("read cells", "查看网格"), "added_here": ("the new one (what if)", "新增设施（推演）"),
-    "hint": ("Point at a cell to read it, click to keep it.", "指向网格查看，点击固定。"), "unpin": ("Close", "关闭"),
-    "zoom_in": ("Zoom in", "放大"), "zoom_out": ("Zoom out", "缩小"), "fit": ("Show the whole area", "显示全部范围"),
-    "data_date": ("Data of {0}", "数据日期：{0}"), "too_old": (
-    "This browser cannot open the data in this file; one from 2023 or later can.",
-    "此浏览器无法读取文件中的数据，请使用 2023 年以后的浏览器。" ),
-}
-# fmt: on
