@@ -110,8 +110,6 @@ class Prepared:
 
     def in_year(self, year: int) -> "Prepared":
         """Prepare the same study with the facilities of another year."""
-        if year == self.year:
-            return self
         try:
             facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
         except DataError:  # nothing at all was open then

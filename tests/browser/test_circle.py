@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import town as golden
 from regions import study_of
+from world import World
 
 from lifecircle.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Open = Callable[..., Any]
 
@@ -40,6 +42,27 @@ def result(tmp_path_factory: Any) -> Any:
 
 def test_page_and_engine_agree_on_every_home(open_page: Open, result: Any) -> None:
     equal(open_page(result.page("coverage")), result, list(range(len(result.coverage.cells))))
+
+
+STREET = """
+    g  h       i                       j
+    A----------------------------------B
+    c       s      p       d
+"""
+
+
+def test_doors_on_the_homes_own_street_lie_on_either_side(open_page: Open, tmp_path: Path) -> None:
+    """One edge, homes before and behind every door: the walk goes along it, either way."""
+    world = World(STREET)
+    world.street("AB")
+    world.live("ghij")
+    for sign in "sd":
+        world.stand(sign, amenity="school")
+    for sign in "cp":
+        world.stand(sign, amenity="clinic")
+    result = world.run(tmp_path, "school clinic").result
+    assert np.isfinite(result.coverage.ticks).all()
+    equal(open_page(result.page("coverage")), result, [0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("name", ["monaco", "newport", "lingang"])

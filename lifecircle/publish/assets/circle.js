@@ -208,7 +208,6 @@ function lifecircleCircle(kit) {
       ways = [];
       if (sheet && map.hasLayer(sheet)) sheet.remove();
     },
-    /** Ticks from a cell to the nearest facility of each service, null beyond the cutoff: what the engine says too. */
     ready,
     /** Ticks from every access point to the nearest facility of a service, as edited, with what each point counts. */
     async pointTicks(i) {
@@ -227,6 +226,7 @@ function lifecircleCircle(kit) {
       }
       return known.get(i);
     },
+    /** Ticks from a cell to the nearest facility of each service, null beyond the cutoff: what the engine says too. */
     async ticks(at) {
       await ready();
       return nearest(at).map((one) => (one ? one.ticks : null));
