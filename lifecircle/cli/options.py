@@ -1,0 +1,167 @@
+"""What the verbs share: the options a study can be asked for by, and the bar that shows its stages."""
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lifecircle.result import Progress
+    from lifecircle.study import Study
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Walking access, coverage and gaps of the 15-minute life circle (15分钟社区生活圈).",
+)
+
+_LONGEST = 20_000  # minutes or metres of an isochrone
+STAGES = {
+    "boundary": "finding the boundary",
+    "read": "reading the data",
+    "network": "building the network",
+    "facilities": "finding facilities and entrances",
+    "cells": "placing the residential cells",
+    "check": "checking the data",
+    "compile": "compiling the engine (once)",
+    "search": "walking from every cell",
+    "judge": "judging",
+    "indicators": "weighing choice and capacity",
+    "gaps": "finding gaps and their causes",
+    "promises": "asking for whom, and by when",
+    "tables": "writing tables",
+    "pages": "drawing pages",
+}
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+OsmOption = Annotated[
+    Path | None, typer.Option("--osm", help="OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2).")
+]
+PopulationOption = Annotated[Optional[Path], typer.Option(help="Raster of people per pixel, any CRS.")]  # noqa: UP045
+ElevationOption = Annotated[Optional[Path], typer.Option(help="Raster of elevation in metres.")]  # noqa: UP045
+BoundaryOption = Annotated[Optional[Path], typer.Option(help="GeoJSON of the zones, WGS84.")]  # noqa: UP045
+BoxOption = Annotated[Optional[str], typer.Option(metavar="W,S,E,N", help="A box in degrees instead of a boundary.")]  # noqa: UP045
+PlaceOption = Annotated[Optional[str], typer.Option(metavar="NAME|ID", help="An area of the extract instead.")]  # noqa: UP045
+LevelOption = Annotated[Optional[int], typer.Option(help="Zones: every area of this admin_level in the --place.")]  # noqa: UP045
+
+
+def study_of(what: str | None, **keys: Any) -> "Study":
+    """Build the study from a file, a region or options; options change what the file says."""
+    from lifecircle.errors import StandardError
+    from lifecircle.study import Study
+
+    said = {
+        key: str(value.resolve()) if isinstance(value, Path) else value
+        for key, value in keys.items()
+        if value is not None
+    }
+    if what is None:
+        if "osm" not in said:
+            raise StandardError(
+                "nothing to run: give a study file, a region (lifecircle regions), "
+                "or --osm with --boundary, --bbox or --place"
+            )
+        if (place := keys.get("place")) and not place["boundary"][0].isdigit():
+            said.setdefault("title", place["boundary"][0])
+        said.setdefault("name", stem(Path(said["osm"]).name.split(".")[0]))
+        return Study.from_keys(said)
+    study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what, keys=said)
+    return study.changed(**said)
+
+
+def stem(name: str) -> str:
+    """Make a name a study can have."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-._") or "study"
+
+
+def choices(text: str | None) -> dict[str, float] | None:
+    """Read ``kindergarten=500,nursery=300``."""
+    if text is None:
+        return None
+    found = {}
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        try:
+            found[key.strip()] = float(value)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"{part!r} is no choice; expected SERVICE=NUMBER, for example kindergarten=500", param_hint="--choose"
+            ) from error
+    return found
+
+
+def box(text: str | None) -> tuple[float, ...] | None:
+    """Read ``W,S,E,N``."""
+    return None if text is None else tuple(numbers(text, 4, "a box W,S,E,N such as 121.80,30.85,121.95,30.95"))
+
+
+def place_of(text: str | None, zones_level: int | None) -> dict[str, Any] | None:
+    """Make the keys of a place out of its name or id."""
+    from lifecircle.errors import StandardError
+
+    if text is None and zones_level is not None:
+        raise StandardError(
+            "--zones-level parts a --place into zones; give one, or write a study file (lifecircle new)"
+        )
+    return None if text is None else {"boundary": [text], "zones_level": zones_level}
+
+
+def around(osm: Path | None, boundary: Path | None, lon: float, lat: float) -> tuple[float, ...] | None:
+    """Small box around a place, for a walk on an extract with no region named."""
+    return (lon - 0.002, lat - 0.002, lon + 0.002, lat + 0.002) if osm is not None and boundary is None else None
+
+
+def numbers(text: str, n: int | None, expected: str) -> list[float]:
+    """Read finite numbers with commas between: ``n`` of them, or limits of a walk where None."""
+    import math
+
+    from lifecircle.errors import StandardError
+
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or (n is not None and len(found) != n) or not all(math.isfinite(value) for value in found):
+        raise StandardError(f"cannot read {text!r}; expected {expected}")
+    if n is None and not all(0 < value <= _LONGEST for value in found):
+        raise StandardError(f"limits must be above 0 and at most {_LONGEST:,}, got {text!r}")
+    return found
+
+
+@contextmanager
+def bar(*, quiet: bool) -> "Iterator[Progress | None]":
+    """Show stages and counts on a terminal; say nothing where a machine reads."""
+    if quiet or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def tell(stage: str, done: int | None, total: int | None) -> None:
+            if stage not in tasks:
+                for task in tasks.values():
+                    bars.update(task, total=1, completed=1)
+                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=None, count="")
+            if done is not None:
+                count = f"{done:,}" + (f" of {total:,}" if total is not None else "")
+                bars.update(tasks[stage], completed=done, total=total, count=count)
+
+        yield tell
+        for task in tasks.values():
+            bars.update(task, total=1, completed=1)

@@ -1,0 +1,172 @@
+"""Verbs on a region and on its results: run, check, info."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lifecircle.cli.lists import print_region
+from lifecircle.cli.options import (
+    BoundaryOption,
+    BoxOption,
+    ElevationOption,
+    Json,
+    LevelOption,
+    OsmOption,
+    PlaceOption,
+    PopulationOption,
+    app,
+    bar,
+    box,
+    choices,
+    place_of,
+    study_of,
+)
+from lifecircle.publish.terminal import show_findings, show_table
+
+
+@app.command()
+def run(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    elevation: ElevationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    place: PlaceOption = None,
+    zones_level: LevelOption = None,
+    hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
+    name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
+    title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
+    standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
+    services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
+    profile: Annotated[Optional[str], typer.Option(help="Who walks, by name or .toml file; metre rules stay.")] = None,  # noqa: UP045
+    gates: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="POLICY", help="Private ways for everybody: open, residents or closed [as profiles say]."),
+    ] = None,
+    choose: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="A=500,B=300", help="Judge services by another number a text of the standard says."),
+    ] = None,
+    zone_class: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="CLASS", help="Class of the zones that name none, where thresholds differ by it."),
+    ] = None,
+    built: Annotated[Optional[str], typer.Option(help="new or existing: leave out norms for the other.")] = None,  # noqa: UP045
+    year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
+    cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
+    cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Compute coverage and gaps of a region and write the results folder."""
+    study = study_of(
+        what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=box(bbox), name=name,
+        place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
+        services=services.split(",") if services else None, gates=gates, choose=choices(choose),
+        zone_class=zone_class, built=built, year=year,
+        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+    )  # fmt: skip
+    with bar(quiet=as_json) as progress:
+        prepared = study.prepare(progress=progress)
+        line = prepared.check.line
+    if not as_json:
+        typer.echo(line)
+    with bar(quiet=as_json) as progress:
+        result = prepared.run(threads=threads, progress=progress)
+        folder = result.write(progress=progress)
+    if as_json:
+        typer.echo(json.dumps(result.summary, ensure_ascii=False))
+    else:
+        show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
+        typer.echo(f"{folder / 'index.html'}")
+
+
+@app.command()
+def check(  # noqa: PLR0917
+    what: Annotated[
+        str | None, typer.Argument(metavar="[STUDY.toml|REGION]", help="A study file, or a region by name.")
+    ] = None,
+    osm: OsmOption = None,
+    population: PopulationOption = None,
+    boundary: BoundaryOption = None,
+    bbox: BoxOption = None,
+    place: PlaceOption = None,
+    zones_level: LevelOption = None,
+    standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
+    services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
+    year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Say what the data of a region is like, before anything is computed, and write check.json into the folder."""
+    from lifecircle.publish.files import write_check
+
+    study = study_of(
+        what, osm=osm, population=population, boundary=boundary, bbox=box(bbox), standard=standard,
+        place=place_of(place, zones_level), services=services.split(",") if services else None, year=year, out=out,
+    )  # fmt: skip
+    with bar(quiet=as_json) as progress:
+        found = study.prepare(progress=progress, allow_empty=True).check
+    path = write_check(study.out, found.findings)
+    if as_json:
+        typer.echo(json.dumps(found.findings, ensure_ascii=False))
+        return
+    if study.keys.notice:
+        typer.echo(study.keys.notice)
+    typer.echo(found.line)
+    for title, head, rows in found.tables():
+        if rows:
+            typer.echo(f"\n{title}")
+            show_table(head, rows, as_json=False)
+    typer.echo("")
+    for warning in found.findings["warnings"]:
+        typer.echo(f"warning: {warning['text']}")
+    typer.echo(f"{path}")
+
+
+@app.command()
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="DIR|REGION", help="A results folder, or a region by name.")],
+    as_json: Json = False,
+) -> None:
+    """Say what a results folder holds, or what a region known by name is and needs."""
+    from lifecircle.errors import DataError
+    from lifecircle.profiles import preset_names
+    from lifecircle.publish.files import restore
+
+    restore(folder)
+    if not folder.exists() and str(folder) in preset_names("regions"):
+        print_region(str(folder), as_json=as_json)
+        return
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        _ = summary["figures"][0]["met"], manifest["finished"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(
+            f"{folder} is no results folder of lifecircle ({error}); expected summary.json and manifest.json in it"
+        ) from error
+    if as_json:
+        typer.echo(json.dumps({"summary": summary, "manifest": manifest}, ensure_ascii=False))
+        return
+    from lifecircle.assess.wording import people_text, share_text
+
+    typer.echo(f"{summary['title']} · {summary['title_zh']}")
+    if summary["notice"]:
+        typer.echo(summary["notice"])
+    typer.echo(f"standard {summary['standard']}, data of {summary['data_date']}, finished {manifest['finished']}")
+    measure = "people" if summary["population_known"] else "cells"
+    rows = [
+        (f["service"], share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
+        for f in summary["figures"]
+        if f["kind"] == "region" and f["measure"] == measure
+    ]
+    show_table(("service", "covered", measure, "of"), rows, as_json=False)
