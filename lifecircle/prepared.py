@@ -31,7 +31,7 @@ from lifecircle.model.gates import smoothed
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
 from lifecircle.profiles import TICKS, Profile
-from lifecircle.publish.report import About
+from lifecircle.publish.about import About
 from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region

@@ -28,8 +28,8 @@ from lifecircle.assess.promises import Promises
 from lifecircle.assess.severance import Crossing, crossings
 from lifecircle.errors import StandardError, did_you_mean
 from lifecircle.profiles import Profile
-from lifecircle.publish import files, report
-from lifecircle.publish.report import About
+from lifecircle.publish import files, report, scene
+from lifecircle.publish.about import About, headline
 from lifecircle.sources import osm
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Result:
 
     def page(self, name: str) -> str:
         """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
-        makers = {"coverage": report.coverage_page, "gaps": report.gaps_page}
+        makers = {"coverage": scene.coverage_page, "gaps": scene.gaps_page}
         if name == "index":
             return report.index_page(self.findings, self.about, self.prepared.water)
         if name not in makers:
@@ -207,7 +207,7 @@ class Result:
         }
 
     def __repr__(self) -> str:
-        return f"<Result {self.study.keys.name}: {report.headline(self.coverage)[0].english}>"
+        return f"<Result {self.study.keys.name}: {headline(self.coverage)[0].english}>"
 
     def _repr_html_(self) -> str:
         return self.coverage._repr_html_() + self.gaps._repr_html_()

@@ -42,7 +42,7 @@ class Clause:
     Attributes
     ----------
     kind : {"service", "composite", "together", "norm"}
-    rule : str
+    rule, rule_zh : str
         What is asked, in words: ``within 500 m``.
     facilities : int or None
         Facilities of the data, inside the boundary or within reach of it; None where none are asked for.
@@ -76,6 +76,7 @@ class Clause:
     straight: tuple[tuple[float | None, float | None], ...] | None = None
     alternatives: tuple[Alternative, ...] = ()
     note: str = ""
+    rule_zh: str = ""
 
     @property
     def wording(self) -> tuple[str, str]:
@@ -207,6 +208,7 @@ def _service(coverage: Coverage, key: str, service: Service) -> Clause:
         f"within {threshold_text(service, unit)} ({service.profile})", threshold.clause, threshold.source,
         threshold.status, threshold.strength, coverage.facilities.count().get(key, 0), people, land, verdict,
         alternatives=tuple(alternatives), straight=straight, note=service.note,
+        rule_zh=f"{threshold_text(service, unit, chinese=True)}以内（{coverage.profiles[service.profile].title_zh}）",
     )  # fmt: skip
 
 
@@ -216,6 +218,9 @@ def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
     asked = f"{rule.at_least} of {len(rule.of)} within reach: {', '.join(rule.of)}"
     if rule.and_at_least:
         asked += f"; {rule.and_at_least} of them of {', '.join(rule.among)}"
+    asked_zh = f"{len(rule.of)} 项中至少 {rule.at_least} 项可达：{_titles_zh(coverage, rule.of)}"
+    if rule.and_at_least:
+        asked_zh += f"；其中至少 {rule.and_at_least} 项为：{_titles_zh(coverage, rule.among)}"
     counted = people if people[1] is not None else cells
     verdict = _verdict(*counted, rule.strength, _anybody_lacks(coverage, point_met))
     straight = None
@@ -226,7 +231,7 @@ def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
         straight = _shares(coverage, composite_met(coverage, rule, coverage.point_met_straight))[:2]
     return Clause(
         key, "composite", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status,
-        rule.strength, None, people, land, verdict, straight=straight, note=rule.note,
+        rule.strength, None, people, land, verdict, straight=straight, note=rule.note, rule_zh=asked_zh,
     )  # fmt: skip
 
 
@@ -263,6 +268,12 @@ def near_text(rule: Together) -> str:
     return f"{rule.at_least} of {names}" if rule.at_least else names
 
 
+def _titles_zh(coverage: Coverage, names: list[str]) -> str:
+    """Chinese titles of services, those included that the data lacks."""
+    known = coverage.standard.services | coverage.absent
+    return "、".join(known[name].title_zh if name in known else name for name in names)
+
+
 def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
     """Judge how many facilities of a service stand within a distance of one of another."""
     nobody = (None, None)
@@ -270,9 +281,13 @@ def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
     met, total = float(near.sum()), float(len(mine))
     asked = f"{rule.service} within {rule.within_m:g} m of {near_text(rule)}"
     found = f"{int(near.sum())} of {len(mine)} do" if len(mine) else "none in the data"
+    near_zh = _titles_zh(coverage, rule.near) + (f" 中的 {rule.at_least} 项" if rule.at_least else "")
+    asked_zh = f"{_titles_zh(coverage, [rule.service])} {rule.within_m:g} 米内有{near_zh}"
+    found_zh = f"{len(mine)} 处中 {int(near.sum())} 处" if len(mine) else "数据中没有"
     return Clause(
         key, "together", rule.title, rule.title_zh, "", "", f"{asked}: {found}", rule.clause, rule.source, rule.status,
         rule.strength, len(mine), nobody, nobody, _verdict(met, total, rule.strength), (met, total), note=rule.note,
+        rule_zh=f"{asked_zh}：{found_zh}",
     )  # fmt: skip
 
 
@@ -281,15 +296,22 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
     n = None if rule.service is None else coverage.facilities.count().get(rule.service, 0)
     asked = f"at least {rule.least:g} {rule.unit} for 1,000 {rule.per_1000}"
     asked += "" if rule.applies_to == "any" else f", in {rule.applies_to} areas"
+    asked_zh = f"每 1,000 {rule.per_1000} 不少于 {rule.least:g} {rule.unit}"
+    asked_zh += {"any": "", "new": "（新建地区）", "existing": "（已建地区）"}[rule.applies_to]
     people: tuple[float | None, float | None] = (None, None)
     land, counted, verdict = people, people, "unknown"
     if found is None:
         asked += "; the data states no supply" + ("" if n is None else f" of {n} facilities")
+        asked_zh += "；数据未载供给量" + ("" if n is None else f"（{n} 处设施）")
     else:
         here = found.region
         n = here.facilities
         asked += f"; {amount_text(here.supply)} {rule.unit} of {here.facilities - here.unknown} facilities"
         asked += f", {here.unknown} more of unknown supply" if here.unknown else ""
+        asked_zh += f"；{here.facilities - here.unknown} 处设施共 {amount_text(here.supply)} {rule.unit}"
+        asked_zh += f"，另有 {here.unknown} 处供给未知" if here.unknown else ""
+        if here.per_1000 is not None:
+            asked_zh += f"：{rate_text(here.per_1000)}" + ("（下限）" if here.unknown else "")
         asked += "" if here.per_1000 is None else f": {rate_text(here.per_1000)}" + (" or more" if here.unknown else "")
         counted = (here.supply, here.people)
         verdict = "met" if here.verdict == "met" else _verdict(0, 1, rule.strength)
@@ -298,5 +320,5 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
             people, land, _ = _shares(coverage, found.point_met)
     return Clause(
         key, "norm", rule.title, rule.title_zh, "", "", asked, rule.clause, rule.source, rule.status, rule.strength, n,
-        people, land, verdict, counted, note=rule.note,
+        people, land, verdict, counted, note=rule.note, rule_zh=asked_zh,
     )  # fmt: skip

@@ -89,21 +89,23 @@ def limit_text(value: float, unit: str) -> str:
     return f"{value / 60:g} min" if unit == "s" else f"{value:g} m"
 
 
-def threshold_text(service: Service, unit: str) -> str:
+def threshold_text(service: Service, unit: str, *, chinese: bool = False) -> str:
     """Write what a service is held to, with the zone classes that are held to something else.
 
     Examples
     --------
     ``1000 m``; ``1000 m (new_city 1500 m)``
     """
-    others = [
-        f"{name} {limit_text(one.value, unit)}{_MODES[one.mode]}" for name, one in sorted(service.by_zone_class.items())
-    ]
-    plain = limit_text(service.threshold.value, unit) + _MODES[service.threshold.mode]
+
+    def say(value: float, mode: str) -> str:
+        text = limit_text(value, unit)
+        if chinese:
+            text = text.replace("min", "分钟").replace(" m", " 米")
+        return text + ("" if mode == "walk" else "（步行或骑行）" if chinese else " walking or cycling")
+
+    others = [f"{name} {say(one.value, one.mode)}" for name, one in sorted(service.by_zone_class.items())]
+    plain = say(service.threshold.value, service.threshold.mode)
     return plain + (f" ({', '.join(others)})" if others else "")
-
-
-_MODES = {"walk": "", "walk_or_cycle": " walking or cycling"}
 
 
 def cost_text(value: float | None, unit: str, cutoff: float) -> str:

@@ -17,8 +17,8 @@ from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
 from lifecircle.model.ways import is_private, is_shut, walkable
+from lifecircle.publish.about import About
 from lifecircle.publish.files import SCHEMA
-from lifecircle.publish.report import About
 from lifecircle.standards import Standard
 
 Rows = list[tuple[str, ...]]

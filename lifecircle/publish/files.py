@@ -29,10 +29,11 @@ from lifecircle.errors import SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.model.network import ARRIVING
 from lifecircle.profiles import TICKS
+from lifecircle.publish.about import About
 from lifecircle.publish.indicators import indicator_rows
 from lifecircle.publish.promises import promise_rows
-from lifecircle.publish.report import About
-from lifecircle.publish.scorecard import clause_rows, scorecard_frame
+from lifecircle.publish.scene import classes
+from lifecircle.publish.scorecard import clause_rows, gap_rows, scorecard_frame
 from lifecircle.publish.verdicts import write_verdicts
 
 if TYPE_CHECKING:
@@ -521,6 +522,8 @@ def summary(found: Findings, about: About) -> dict[str, Any]:
         "promises": promise_rows(found.promises),
         **indicator_rows(found),
         "figures": figures,
+        "classes": classes(coverage),
+        "largest_gaps": gap_rows(coverage, gaps),
         "gaps": {
             key: {
                 "clusters": len(gaps.of(key)),

@@ -16,6 +16,9 @@ from lifecircle.assess.wording import (
     share_text,
     tidy_numbers,
 )
+from lifecircle.profiles import Profile, preset_names
+from lifecircle.publish.markup import both, head, number, row, said, said_zh, section, table
+from lifecircle.publish.scorecard import barrier_zh
 
 _NORMS = {
     "met": ("met", "达标"), "not_met": ("not met", "未达标"), "unknown": ("unknown", "未知"),
@@ -150,59 +153,52 @@ def deficits(found: Findings) -> list[dict[str, Any]]:
 # ------------------------------------------------------------------------------------------------- the report
 
 
-def parts(found: Findings) -> list[tuple[str, str]]:
-    """Sections of the report: heading and HTML; what there is nothing to say of is left out."""
+def parts(found: Findings) -> list[str]:
+    """Sections of the report, as HTML; what there is nothing to say of is left out."""
     made = [
-        ("What is lacking most · 短板排序", _deficit_table(found)),
-        ("Capacity · 设施规模", _capacity_table(found)),
-        ("Beyond the nearest facility · 多样与均衡", _indicator_table(found)),
-        ("For whom · 人群差异", _people_tables(found)),
-        ("Jobs and housing · 职住平衡", _balance_table(found)),
-        ("Circles cut by expressways and railways · 被快速路、铁路分割", _crossing_table(found)),
+        ("What is lacking most", "短板排序", _deficit_table(found)),
+        ("Capacity", "设施规模", _capacity_table(found)),
+        ("Beyond the nearest facility", "多样与均衡", _indicator_table(found)),
+        ("For whom", "人群差异", _people_tables(found)),
+        ("Jobs and housing", "职住平衡", _balance_table(found)),
+        ("Circles cut by expressways and railways", "被快速路、铁路分割", _crossing_table(found)),
     ]
-    return [(head, text) for head, text in made if text]
+    return [section(english, chinese, text) for english, chinese, text in made if text]
 
 
-def _table(head: list[str], rows: list[str]) -> str:
-    cells = "".join(f"<th{' class=n' if number else ''}>{text}</th>" for number, text in enumerate(head))
-    return f"<div class=scroll><table><thead><tr>{cells}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-
-
-def _row(head: str, cells: list[str]) -> str:
-    return f"<tr><th scope=row>{head}</th>{''.join(f'<td class=n>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _both(english: str, chinese: str) -> str:
-    return f"{escape(english)}<br><span lang=zh>{escape(chinese)}</span>"
+def _heads(first: tuple[str, str], *others: tuple[str, str]) -> list[str]:
+    return [head(both(*first)), *(head(both(*one), numeric=True) for one in others)]
 
 
 def _service(found: Findings, key: str) -> str:
     service = found.coverage.standard.services[key]
-    return _both(service.title, service.title_zh)
+    return both(service.title, service.title_zh)
 
 
 def _zone_names(found: Findings) -> dict[str, str]:
     region = found.coverage.cells.region
-    names = {zone.key: f"{zone.name} · {zone.name_zh}" for zone in (*region.zones, *region.overlays)}
-    return names | {"region": "Region · 全区"}
+    names = {zone.key: both(zone.name, zone.name_zh) for zone in (*region.zones, *region.overlays)}
+    return names | {"region": both("Region", "全区")}
 
 
 def _deficit_table(found: Findings) -> str:
     names = _zone_names(found)
     rows = [
-        _row(
-            _service(found, row["service"]),
+        row(
+            _service(found, one["service"]),
             [
-                people_text(row["lacking"]), escape(share_text(row["lacking"], row["total"])),
-                escape(names[row["worst_zone"]]) + f"<br><small>{people_text(row['lacking_there'])}</small>",
+                number(said(people_text(one["lacking"])), one["lacking"]),
+                number(said(share_text(one["lacking"], one["total"])), one["share"]),
+                number(names[one["worst_zone"]], one["lacking_there"], said(people_text(one["lacking_there"]))),
             ],
         )
-        for row in deficits(found)
-        if row["lacking"]
-    ]  # fmt: skip
-    what = "People" if found.coverage.cells.people is not None else "Cells"
-    head = ["Service · 服务", f"{what} who lack it · 缺", "Share · 占比", "Most of them in · 主要在"]
-    return _table(head, rows) if rows else ""
+        for one in deficits(found)
+        if one["lacking"]
+    ]
+    people = found.coverage.cells.people is not None
+    who = ("People who lack it", "缺乏的居民") if people else ("Cells that lack it", "缺乏的格网")
+    heads = _heads(("Service", "服务"), who, ("Share", "占比"), ("Most of them in", "主要在"))
+    return table(heads, rows) if rows else ""
 
 
 def _capacity_table(found: Findings) -> str:
@@ -213,102 +209,120 @@ def _capacity_table(found: Findings) -> str:
         rule = norm.rule
         met = {f.zone: f for f in found.coverage.figures_of({key: norm.point_met}) if f.measure == "people"}
         for f in norm.figures:
-            least = "–" if f.per_1000 is None else rate_text(f.per_1000) + (" or more · 以上" if f.unknown else "")
+            least = "–" if f.per_1000 is None else rate_text(f.per_1000)
+            least += "" if f.per_1000 is None or not f.unknown else " " + both("or more", "以上")
             cell = met[f.zone]
-            by_cell = share_text(cell.met, cell.total) if cell.total and norm.level is not None else "–"
-            doubt = f"<br><small>{people_text(cell.unknown)} unknown</small>" if cell.unknown and cell.total else ""
-            title = _both(rule.title, rule.title_zh) + f"<br><small>{escape(rule.source)} ({rule.status})</small>"
-            said = _both(*_NORMS[f.verdict])
-            missing = "" if not f.missing or f.unknown else f"<br><small>lacks {lack_text(f.missing)}</small>"
+            by_cell = said(share_text(cell.met, cell.total)) if cell.total and norm.level is not None else "–"
+            n = people_text(cell.unknown)
+            doubt = both(f"{n} unknown", f"{n} 未知") if cell.unknown and cell.total else ""
+            title = both(rule.title, rule.title_zh) + f"<br><small>{escape(rule.source)} ({rule.status})</small>"
+            lacks = "" if not f.missing or f.unknown else lack_text(f.missing)
             rows.append(
-                _row(
-                    title if f.kind == "region" else f"<small>{escape(names[f.zone])}</small>",
+                row(
+                    title if f.kind == "region" else f"<small>{names[f.zone]}</small>",
                     [
-                        f"{f.least:g} {escape(rule.unit)} / 1,000 {escape(rule.per_1000)}", least,
-                        f"{amount_text(f.supply)}<br><small>{f.facilities} facilities, {f.unknown} unknown</small>",
-                        said + missing, escape(by_cell) + doubt,
+                        number(escape(f"{f.least:g} {rule.unit} / 1,000 {rule.per_1000}")), number(least),
+                        number(
+                            amount_text(f.supply),
+                            small=both(f"{f.facilities} facilities, {f.unknown} unknown", f"{f.facilities} 处，{f.unknown} 处未知"),
+                        ),
+                        number(both(*_NORMS[f.verdict]), small=both(f"lacks {lacks}", f"缺 {lacks}") if lacks else ""),
+                        number(by_cell, small=doubt),
                     ],
                 )
             )  # fmt: skip
     made = found.indicators
     way = "not computed: too many walks" if made is None else made.method.upper()
     way += "" if made is None or made.method == "2sfca" else f", {made.decay}"
-    note = (
-        "<p>What the facilities inside a zone offer for 1,000 of its people, and the share of people who have as much "
-        f"within the service's reach ({escape(way)}: supply shared among all who can walk to it). Where the map states "
-        "no supply it is unknown, never a number; a sum over known ones is a lower bound.</p>"
+    way_zh = "未计算：步行组合过多" if made is None else way
+    note = both(
+        "What the facilities inside a zone offer for 1,000 of its people, and the share of people who have as much "
+        f"within the service's reach ({way}: supply shared among all who can walk to it). Where the map states "
+        "no supply it is unknown, never a number; a sum over known ones is a lower bound.",
+        f"分区内设施每千人供给量，以及在服务可达范围内享有同等供给的居民占比（{way_zh}：供给由所有可步行到达者共享）。"
+        "地图未载供给量的为未知，不以数字代替；仅对已知部分求和者为下限。",
     )
-    head = [
-        "Norm · 指标",
-        "Asked · 要求",
-        "Found · 现状",
-        "Supply · 供给",
-        "Verdict · 结论",
-        "People who have it · 达标人口",
-    ]
-    return note + _table(head, rows)
+    heads = _heads(
+        ("Norm", "指标"), ("Asked", "要求"), ("Found", "现状"), ("Supply", "供给"), ("Verdict", "结论"),
+        ("People who have it", "达标人口"),
+    )  # fmt: skip
+    return f"<p>{note}</p>{table(heads, rows, sorts=False)}"
 
 
 def _indicator_table(found: Findings) -> str:
     if found.indicators is None:
-        return "<p>Not computed: there are more walks between homes and facilities than are kept.</p>"
+        return "<p>" + both(
+            "Not computed: there are more walks between homes and facilities than are kept.", "未计算：步行组合过多。"
+        ) + "</p>"  # fmt: skip
     told = found.indicators.summary()
     known, rows = told["known"], []
     if not known:
-        return "<p>Nobody could be judged, so nothing is known of what lies beyond the nearest facility.</p>"
+        return "<p>" + both(
+            "Nobody could be judged, so nothing is known of what lies beyond the nearest facility.",
+            "无人可判定，最近设施之外的情况未知。",
+        ) + "</p>"  # fmt: skip
     for key, one in told["services"].items():
         unit, equity = one["unit"], one["equity"]
         choice = "<br>".join(
-            f"{name}: {escape(share_text(amount, known))}" for name, amount in one["choice"].items() if amount
+            f"{name}: {said(share_text(amount, known))}" for name, amount in one["choice"].items() if amount
         )
-        mean, near = one["mean_20"], one["nearest"]
+        mean, near, even = one["mean_20"], one["nearest"], equity["nearest"]
+        reached = share_text(mean["known"], known)
         rows.append(
-            _row(
+            row(
                 _service(found, key),
                 [
-                    _cost(near["median"], unit) + f"<br><small>90 %: {_cost(near['p90'], unit)}</small>",
-                    escape(share_text(one["second_met"], known)), f"<small>{choice}</small>",
-                    f"{_cost(mean['value'], unit)}<br><small>{escape(share_text(mean['known'], known))} reach {NEAREST}"
-                    "</small>"
-                    if mean["known"]
-                    else "–",
-                    _number(one["gravity_mean"]),
-                    f"{_number(equity['nearest']['gini'])}<br><small>{_cost(equity['nearest']['ede'], unit)}</small>",
+                    number(said(_cost(near["median"], unit)), near["median"], f"90 %: {said(_cost(near['p90'], unit))}"),
+                    number(said(share_text(one["second_met"], known)), one["second_met"]),
+                    number(f"<small>{choice}</small>"),
+                    number(
+                        said(_cost(mean["value"], unit)), mean["value"],
+                        both(f"{reached} reach {NEAREST}", f"{reached} 可达 {NEAREST} 处"),
+                    ) if mean["known"] else number("–"),
+                    number(_number(one["gravity_mean"]), one["gravity_mean"]),
+                    number(_number(even["gini"]), even["gini"], said(_cost(even["ede"], unit))),
                 ],
             )
         )  # fmt: skip
-    full = told["completeness"]
-    n = len(full["services"])
-    by_number = full["by_number_met"]
-    steps = (
-        f"all {n}: {share_text(by_number[n], known)}; half of them or more: "
-        f"{share_text(sum(by_number[-(-n // 2) :]), known)}; none: {share_text(by_number[0], known)}"
-    )
-    who = told["measure"]
-    worst = "; ".join(
-        f"half of the {who} {_cost(one['median'], unit)}, nine in ten {_cost(one['p90'], unit)}"
-        for unit, one in told["worst_service"].items()
-    )
-    which = "required services" if full["of"] == "required" else "services"
-    nowhere = len(full["absent"])
-    lacking = f"; {nowhere} more are nowhere in the data" if nowhere else ""
-    lead = (
-        f"<p>Completeness: of {n} {which} {who} have on average "
-        f"{_number(full['mean_met'])} ({escape(steps)}){lacking}. "
-        f"To the worst-placed service (x-minute time): {worst}. "
-        f"Evenness of the mix (Shannon, 0 to 1): {_number(told['shannon_mean'])}.</p>"
-    )
-    head = [
-        "Service · 服务", "Nearest, median · 最近（中位）", "Second in reach · 次近可达",
-        f"Facilities in reach · 可选数量<br><small>{', '.join(CHOICES)}</small>", f"Mean of {NEAREST} nearest",
-        "Gravity · 引力", "Gini, EDE of the walk",
-    ]  # fmt: skip
-    foot = (
-        "<p><small>Mean of the 20 nearest: Bruno et al. 2024. Gravity: sum of exp(-t / threshold). Gini: 0 is the same "
+    heads = _heads(
+        ("Service", "服务"), ("Nearest, median", "最近（中位）"), ("Second in reach", "次近可达"),
+        (f"Facilities in reach: {', '.join(CHOICES)}", f"可选数量：{'、'.join(CHOICES)}"),
+        (f"Mean of {NEAREST} nearest", f"最近 {NEAREST} 处均值"), ("Gravity", "引力"),
+        ("Gini, EDE of the walk", "基尼系数、等效步行"),
+    )  # fmt: skip
+    foot = both(
+        "Mean of the 20 nearest: Bruno et al. 2024. Gravity: sum of exp(-t / threshold). Gini: 0 is the same "
         "walk for all. EDE: the Kolm-Pollak walk that, had by all alike, were as bad (beta 1; beyond the cutoff counts "
-        "as the cutoff). Choice after Mouratidis.</small></p>"
+        "as the cutoff). Choice after Mouratidis.",
+        "最近 20 处均值：Bruno 等 2024。引力：exp(-t / 阈值) 之和。基尼系数：0 表示所有人步行相同。"
+        "等效步行（EDE）：Kolm-Pollak 等分布等效值（beta 1；超出搜索范围按范围上限计）。可选数量分级参照 Mouratidis。",
     )
-    return lead + _table(head, rows) + foot
+    return f"<p>{_completeness(told)}</p>{table(heads, rows)}<p><small>{foot}</small></p>"
+
+
+def _completeness(told: dict[str, Any]) -> str:
+    """Say how much of the life circle people have, and how far the worst-placed service is."""
+    known, full, who = told["known"], told["completeness"], told["measure"]
+    n, by_number, nowhere = len(full["services"]), full["by_number_met"], len(full["absent"])
+    every, half, none = (
+        share_text(amount, known) for amount in (by_number[n], sum(by_number[-(-n // 2) :]), by_number[0])
+    )
+    mean, mix = _number(full["mean_met"]), _number(told["shannon_mean"])
+    walks = [(_cost(one["median"], unit), _cost(one["p90"], unit)) for unit, one in told["worst_service"].items()]
+    worst = "; ".join(f"half of the {who} {median}, nine in ten {most}" for median, most in walks)
+    worst_zh = "；".join(f"中位 {said_zh(median)}，九成 {said_zh(most)}" for median, most in walks)
+    which = "required services" if full["of"] == "required" else "services"
+    which_zh = "应配建服务" if full["of"] == "required" else "服务"
+    lacking = f"; {nowhere} more are nowhere in the data" if nowhere else ""
+    lacking_zh = f"；另有 {nowhere} 类数据中没有" if nowhere else ""
+    who_zh = "居民" if who == "people" else "格网"
+    return both(
+        f"Completeness: of {n} {which} {who} have on average {mean} "
+        f"(all {n}: {every}; half of them or more: {half}; none: {none}){lacking}. "
+        f"To the worst-placed service (x-minute time): {worst}. Evenness of the mix (Shannon, 0 to 1): {mix}.",
+        f"完整度：{n} 类{which_zh}中{who_zh}平均拥有 {mean} 类（全部：{every}；半数以上：{half}；全无：{none}）{lacking_zh}。"
+        f"到最不便的服务（x 分钟）：{worst_zh}。构成均匀度（Shannon，0–1）：{mix}。",
+    )
 
 
 def _cost(value: float | None, unit: str) -> str:
@@ -334,26 +348,31 @@ def _people_tables(found: Findings) -> str:
     if not walkers and not layers:
         return ""
     for key in (*coverage.keys, ALL):
-        cells = [escape(share_text(own[key].met, own[key].total))]
+        cells = [number(said(share_text(own[key].met, own[key].total)), own[key].share)]
         for told in walkers.values():
             one = told.get(key)
-            more = (
-                "" if one is None or one["difference"] is None else f"<br><small>{100 * one['difference']:+.1f}</small>"
-            )
-            cells.append("–" if one is None else escape(share_text(one["met"], one["total"])) + more)
+            if one is None:
+                cells.append(number("–", -1))
+                continue
+            more = "" if one["difference"] is None else f"{100 * one['difference']:+.1f}"
+            cells.append(number(said(share_text(one["met"], one["total"])), one["share"], more))
         for figures in layers.values():
             f = figures[key]
-            cells.append(escape(share_text(f.met, f.total)) + f"<br><small>{people_text(f.met)}</small>")
-        title = _both("All services", "全部") if key == ALL else _service(found, key)
-        rows.append(_row(title, cells))
-    head = ["Service · 服务", "As judged · 按标准", *(f"if walked by {escape(name)}" for name in walkers)]
-    notes = []
-    for key in layers:
-        layer = found.layers[key]
-        head.append(_both(layer.title, layer.title_zh))
-        notes.append(f"{layer.title}: {layer.total:,.0f} ({layer.source}; {layer.status})")
-    note = f"<p><small>{escape('. '.join(notes))}.</small></p>" if notes else ""
-    return _table(head, rows) + note
+            cells.append(number(said(share_text(f.met, f.total)), f.share, said(people_text(f.met))))
+        rows.append(row(both("All services", "全部") if key == ALL else _service(found, key), cells))
+    known = preset_names("profiles")
+    titles = [(Profile.load(name).title_zh if name in known else f" {name} ", name) for name in walkers]
+    heads = _heads(
+        ("Service", "服务"), ("As judged", "按标准"),
+        *((f"if walked by {name}", f"由{title_zh}步行") for title_zh, name in titles),
+        *((found.layers[key].title, found.layers[key].title_zh) for key in layers),
+    )  # fmt: skip
+    notes = [
+        both(f"{layer.title}: {layer.total:,.0f}", f"{layer.title_zh or layer.title}：{layer.total:,.0f}")
+        + escape(f" ({layer.source}; {layer.status})")
+        for layer in (found.layers[key] for key in layers)
+    ]
+    return table(heads, rows) + (f"<p><small>{'. '.join(notes)}.</small></p>" if notes else "")
 
 
 def _balance_table(found: Findings) -> str:
@@ -361,24 +380,49 @@ def _balance_table(found: Findings) -> str:
         return ""
     names, rows = _zone_names(found), []
     for b in found.balance:
-        near = [escape(share_text(f.met, f.total)) if f.total else "–" for f in b.within.values()]
+        near = [
+            number(said(share_text(f.met, f.total)), f.share) if f.total else number("–", -1) for f in b.within.values()
+        ]
         ratio = "–" if b.jobs_per_resident is None else f"{b.jobs_per_resident:.2f}"
-        rows.append(_row(escape(names[b.zone]), [people_text(b.jobs), people_text(b.residents), ratio, *near]))
-    limits = found.balance[0].within
-    head = ["Zone · 分区", "Jobs · 岗位", "Residents · 居民", "Jobs per resident · 岗位/居民"]
-    head += [f"Workers with housing within {limit_text(limit, 's')} · 步行可达居住地" for limit in limits]
-    return _table(head, rows)
+        rows.append(
+            row(
+                names[b.zone],
+                [
+                    number(said(people_text(b.jobs)), b.jobs), number(said(people_text(b.residents)), b.residents),
+                    number(ratio, b.jobs_per_resident), *near,
+                ],
+            )
+        )  # fmt: skip
+    heads = _heads(
+        ("Zone", "分区"), ("Jobs", "岗位"), ("Residents", "居民"), ("Jobs per resident", "岗位/居民"),
+        *(
+            (f"Workers with housing within {limit_text(limit, 's')}", f"{limit_text(limit, 's')} 步行可达居住地")
+            for limit in found.balance[0].within
+        ),
+    )  # fmt: skip
+    return table(heads, rows)
 
 
 def _crossing_table(found: Findings) -> str:
     if not found.crossings:
         return ""
     rows = [
-        _row(_service(found, c.service), [escape(c.barrier), people_text(c.people), f"{c.cells:,}"])
+        row(
+            _service(found, c.service),
+            [
+                f"<td>{both(c.barrier, barrier_zh(c.barrier))}</td>",
+                number(said(people_text(c.people)), c.people),
+                number(f"{c.cells:,}", c.cells),
+            ],
+        )
         for c in found.crossings[:10]
     ]
-    note = (
-        "<p>A warning, not a verdict: these people keep to the threshold, but an expressway or a railway lies between "
-        f"their home and the nearest facility (the first ten of {len(found.crossings)}).</p>"
+    note = both(
+        "A warning, not a verdict: these people keep to the threshold, but an expressway or a railway lies between "
+        f"their home and the nearest facility (the first ten of {len(found.crossings)}).",
+        "仅为提示，不影响结论：这些居民达标，但其住宅与最近设施之间隔着快速路或铁路"
+        f"（列出前十，共 {len(found.crossings)}）。",
     )
-    return note + _table(["Service · 服务", "Barrier · 分割物", "People · 居民", "Cells · 格网"], rows)
+    heads = _heads(("Service", "服务"), ("Barrier", "分割物"), ("People", "居民"), ("Cells", "格网"))
+    heads[1] = head(both("Barrier", "分割物"))
+    return f"<p>{note}</p>{table(heads, rows)}"

@@ -427,7 +427,7 @@ def _payload(scene: Scene) -> dict[str, Any]:
         "bounds": _bounds(scene),
         "cells": _cells(scene.cells),
         "services": [_service(service, scene) for service in scene.services],
-        "layers": list(_layers(scene)),
+        "layers": _layers(scene),
         "streets": streets
         and {
             **_paths(streets.xy, np.diff(streets.offsets), np.ones(len(streets.rank), dtype=np.int64)),
@@ -472,7 +472,7 @@ def _cells(cells: CellGrid) -> dict[str, Any]:
 
 def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
     """Pack one service; costs are rounded up, so that none falls into a better class than it belongs to."""
-    limits = _service_limits(service, scene)
+    limits = _service_limits(service, (scene.cutoff_s, scene.cutoff_m))
     quantum = 1.0 if all(limit == int(limit) for limit in limits) else 1.0 / 32.0
     values = np.asarray(service.values, dtype=np.float64)
     steps = np.where(np.isfinite(values), np.ceil(np.nan_to_num(values, posinf=0.0) / quantum), -1.0)
@@ -486,49 +486,72 @@ def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
     }
 
 
-def _service_limits(service: ServiceLayer, scene: Scene) -> list[float]:
+def _service_limits(service: ServiceLayer, cutoffs: tuple[float, float]) -> list[float]:
     """Return the upper class limits: round figures up to the cutoff, and always the standard itself."""
-    cutoff = scene.cutoff_s if service.unit == "s" else scene.cutoff_m
+    cutoff = cutoffs[0] if service.unit == "s" else cutoffs[1]
     limits = {limit for limit in _LIMITS[service.unit] if limit < cutoff}
     limits |= {float(service.threshold), float(cutoff), *service.by_zone}
     return sorted(limits)
 
 
-def _layers(scene: Scene) -> Iterator[dict[str, Any]]:
-    """Yield the switchable layers: class limits, colours, and the people of every class."""
-    cells, n = scene.cells, len(scene.services)
-    shown = np.isin(cells.status, (OK, EDGE))
+def _layers(scene: Scene) -> list[dict[str, Any]]:
+    cells = scene.cells
+    return layers(
+        scene.kind, cells.status, cells.population, scene.services, scene.points, (scene.cutoff_s, scene.cutoff_m)
+    )
+
+
+def layers(
+    kind: Literal["coverage", "gaps"],
+    status: NDArray[np.uint8],
+    population: NDArray[np.float64],
+    services: Sequence[ServiceLayer],
+    points: Points | None,
+    cutoffs: tuple[float, float],
+) -> list[dict[str, Any]]:
+    """Return the switchable layers: class limits, colours, and the cells and people of every class.
+
+    Parameters
+    ----------
+    status, population : (n_cells,)
+        As in `CellGrid`.
+    points : Points or None
+        None: every cell is one.
+    cutoffs : s, m
+        How far was searched.
+    """
+    n = len(services)
+    shown = np.isin(status, (OK, EDGE))
     every = np.arange(len(shown))
-    points = scene.points or Points(
+    points = points or Points(
         cell=every,
-        population=cells.population,
-        values=np.array([service.values for service in scene.services], dtype=np.float32).reshape(n, len(shown)),
-        met=np.array([service.met for service in scene.services], dtype=np.int8).reshape(n, len(shown)),
+        population=population,
+        values=np.array([service.values for service in services], dtype=np.float32).reshape(n, len(shown)),
+        met=np.array([service.met for service in services], dtype=np.int8).reshape(n, len(shown)),
     )
     main = np.flatnonzero(np.diff(points.cell, prepend=-1))  # of each cell the first
     ok, met, people = shown[points.cell], points.met, points.population
     unmet = (met == 0).sum(axis=0)
     # A cell with something unknown is never called "all met"; what is known to be missing still counts.
     judged = ok & ((unmet > 0) | (n > 0) & (met >= 0).all(axis=0))
-    if scene.kind == "gaps":
-        yield _layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, main, people)
-        for i in range(n):
-            yield _layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), main, people)
-        return
+    if kind == "gaps":
+        each = (_layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), main, people) for i in range(n))
+        return [_layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, main, people), *each]
     limits = [limit for limit in _UNMET_LIMITS if limit < n]
-    yield _layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, main, people)
-    for i, service in enumerate(scene.services):
-        bounds = _service_limits(service, scene)
+    made = [_layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, main, people)]
+    for i, service in enumerate(services):
+        bounds = _service_limits(service, cutoffs)
         standard = bounds.index(service.threshold)
         colours = _ramp(_MET, standard + 1) + _ramp(_UNMET, len(bounds) - standard)
         values = np.where(np.isfinite(points.values[i]), points.values[i], np.inf)
         layer = _layer("service", i, bounds, colours, values, ok & (met[i] >= 0), main, people)
-        yield layer | {"standard": None if service.by_zone else standard}
-    known = np.isfinite(cells.population)
+        made.append(layer | {"standard": None if service.by_zone else standard})
+    known = np.isfinite(population)
     if known.any():
-        breaks = _breaks(cells.population[known], 5)
+        breaks = _breaks(population[known], 5)
         colours = _ramp(_PEOPLE, len(breaks) + 1)
-        yield _layer("people", -1, breaks, colours, np.nan_to_num(cells.population), known, every, cells.population)
+        made.append(_layer("people", -1, breaks, colours, np.nan_to_num(population), known, every, population))
+    return made
 
 
 def _layer(  # noqa: PLR0913, PLR0917

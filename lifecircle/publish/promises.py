@@ -1,10 +1,12 @@
 """A plan's promises in words and tables: the report's scorecard, the terminal's, and the rows of ``summary.json``."""
 
+import re
 from html import escape
 from typing import Any
 
 from lifecircle.assess.promises import VERDICTS, Promises, Told
 from lifecircle.assess.wording import amount_text, people_text, rate_text, share_text, tidy_numbers
+from lifecircle.publish.markup import Text, both, head, number, row, table
 from lifecircle.region import Region
 from lifecircle.standards import Promise
 
@@ -85,14 +87,13 @@ def terminal_rows(promises: Promises) -> list[tuple[str, ...]]:
 
 def promise_part(promises: Promises, region: Region) -> str:
     """Return the section on the plan's promises, as HTML."""
-    names = {zone.key: zone.name for zone in (*region.zones, *region.overlays)} | {"region": "region"}
+    names = {zone.key: Text(zone.name, zone.name_zh) for zone in (*region.zones, *region.overlays)}
+    names["region"] = Text("region", "全区")
     years = sorted(set(promises.years), key=lambda year: (year is not None, year or 0))
-    head = (
-        "<tr><th>Clause<br><span lang=zh>条文</span></th><th>Promise<br><span lang=zh>承诺</span></th>"
-        "<th>Where, by when<br><span lang=zh>范围、期限</span></th>"
-        + "".join(map(_year_head, years))
-        + "<th>Verdict<br><span lang=zh>结论</span></th><th>Source<br><span lang=zh>来源</span></th></tr>"
-    )
+    heads = [
+        head(both("Clause", "条文")), head(both("Promise", "承诺")), head(both("Where, by when", "范围、期限")),
+        *map(_year_head, years), head(both("Verdict", "结论")), head(both("Source", "来源")),
+    ]  # fmt: skip
     rows = []
     for key, promise in promises.promises.items():
         told = promises.headline[key]
@@ -100,40 +101,51 @@ def promise_part(promises: Promises, region: Region) -> str:
         by_year = promises.of_zone(key, place)
         cells = "".join(_year_cell(by_year.get(year), promise) for year in years)
         examined = promises.examined_km2[key]
-        where = names.get(place, place) + (f", {promise.year}" if promise.year else "")
+        where, where_zh = names.get(place, Text(place))
+        by_when = f", {promise.year}" if promise.year else ""
+        where, where_zh = where + by_when, (where_zh or where) + by_when
         if promise.area_km2 is not None:
-            seen = "nothing" if examined is None else f"{examined:,.1f} km²"
-            where += f"; {seen} examined of {promise.area_km2:,.1f} km²"
-        said, said_zh = VERDICTS[told.verdict]
-        notes = [f"{told.note[0]}" if told.note[0] else "", promise.note]
+            seen, all_km2 = "nothing" if examined is None else f"{examined:,.1f} km²", f"{promise.area_km2:,.1f} km²"
+            where += f"; {seen} examined of {all_km2}"
+            where_zh += f"；共 {all_km2}，已核查 {'无' if examined is None else seen}"
+        notes = [both(*told.note) if told.note[0] else "", escape(promise.note)]
         rows.append(
-            f"<tr><td>{escape(promise.clause)}</td><th scope=row>{escape(promise.title)}<br>"
-            f"<span lang=zh>{escape(promise.title_zh)}</span></th><td>{escape(where)}</td>{cells}"
-            f"<td>{escape(said)}<br><span lang=zh>{escape(said_zh)}</span>"
-            + "".join(f"<br><small>{escape(note)}</small>" for note in notes if note)
+            f"<tr><td>{escape(promise.clause)}</td><th scope=row>{both(promise.title, promise.title_zh)}</th>"
+            f"<td>{both(where, where_zh)}</td>{cells}<td>{both(*VERDICTS[told.verdict])}"
+            + "".join(f"<br><small>{note}</small>" for note in notes if note)
             + f"</td><td><small>{escape(promise.source)} ({promise.status})</small></td></tr>"
         )
     zones = [zone.key for zone in (*region.zones, *region.overlays)]
-    return (
-        "<p>Each year counts the facilities that are open in it, planned ones by their opening year; people and "
-        "streets are those of the data. A verdict is given for the place and year the promise names.<br><span lang=zh>"
-        "各年份按当年已开放（含规划开放年份）的设施计算；人口与路网为数据现状。结论针对承诺所指范围与年份。</span></p>"
-        f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
-        + (_by_zone(promises, names, zones, years) if len(zones) > 1 else "")
+    lead = both(
+        "Each year counts the facilities that are open in it, planned ones by their opening year; people and "
+        "streets are those of the data. A verdict is given for the place and year the promise names.",
+        "各年份按当年已开放（含规划开放年份）的设施计算；人口与路网为数据现状。结论针对承诺所指范围与年份。",
+    )
+    return f"<p>{lead}</p>{table(heads, rows, sorts=False)}" + (
+        _by_zone(promises, names, zones, years) if len(zones) > 1 else ""
     )
 
 
 def _year_head(year: int | None) -> str:
-    return f"<th class=n>{year or 'Date unknown<br><span lang=zh>日期未知</span>'}</th>"
+    return head(str(year) if year else both("Date unknown", "日期未知"), numeric=True)
 
 
 def _year_cell(told: Told | None, promise: Promise) -> str:
-    if told is None:
-        return "<td class=n>–</td>"
-    return f"<td class=n>{escape(_value(told, promise))}<br><small>{escape(_amount(told))}</small></td>"
+    return number("–") if told is None else number(_figure(_value(told, promise)), told.value, _figure(_amount(told)))
 
 
-def _by_zone(promises: Promises, names: dict[str, str], zones: list[str], years: list[int | None]) -> str:
+def _figure(text: str) -> str:
+    """Write a figure in both languages: the words around its digits are few."""
+    return both(text, re.sub("|".join(_WORDS_ZH), lambda m: _WORDS_ZH[m[0]], text)) if text else ""
+
+
+_WORDS_ZH = {
+    " jobs per resident": " 岗位/居民", " per 1,000": " / 千人", " of ": " / ", "no residents": "无居民",
+    "unknown": "未知", "fewer than 1": "不足 1", "facilities": "处",
+}  # fmt: skip
+
+
+def _by_zone(promises: Promises, names: dict[str, Text], zones: list[str], years: list[int | None]) -> str:
     """Unfold every computed promise by zone and year."""
     parts = []
     for key, promise in promises.promises.items():
@@ -141,13 +153,10 @@ def _by_zone(promises: Promises, names: dict[str, str], zones: list[str], years:
         for zone in zones:
             by_year = promises.of_zone(key, zone)
             if any(told.value is not None for told in by_year.values()):
-                cells = "".join(_year_cell(by_year.get(year), promise) for year in years)
-                rows.append(f"<tr><th scope=row>{escape(names[zone])}</th>{cells}</tr>")
+                rows.append(row(names[zone].html, [_year_cell(by_year.get(year), promise) for year in years]))
         if rows:
-            head = "".join(map(_year_head, years))
+            heads = [head(both("Zone", "分区")), *map(_year_head, years)]
             parts.append(
-                f"<details><summary>{escape(promise.title)} · <span lang=zh>{escape(promise.title_zh)}</span></summary>"
-                f"<div class=scroll><table><thead><tr><th>Zone · 分区</th>{head}</tr></thead>"
-                f"<tbody>{''.join(rows)}</tbody></table></div></details>"
+                f"<details><summary>{both(promise.title, promise.title_zh)}</summary>{table(heads, rows)}</details>"
             )
-    return f"<h3>By zone and year · 分区分年</h3>{''.join(parts)}" if parts else ""
+    return f"<h3>{both('By zone and year', '分区分年')}</h3>{''.join(parts)}" if parts else ""

@@ -1,18 +1,18 @@
 """The data part of the report: what was walked on and judged, and which answers rest on poor or missing data."""
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lifecircle.assess.coverage import ALL, Coverage
+from lifecircle.assess.coverage import ALL, Coverage, Figure
 from lifecircle.assess.edge import Island, islands
 from lifecircle.assess.wording import people_text, share_text
 from lifecircle.model.cells import JUDGED, PEOPLE, STATUS
 from lifecircle.model.snapping import SCRAP_M
+from lifecircle.publish.markup import both, head, number, row, said, table
 
 if TYPE_CHECKING:
-    from lifecircle.publish.report import About
+    from lifecircle.publish.about import About
 
 _LONGEST = 10
 
@@ -26,102 +26,154 @@ def _data_table(coverage: Coverage, about: "About") -> str:
     cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
     streets = network.streets
     unjoined = len(facilities) - len(np.unique(facilities.joins.place))
-    size = f"{streets.n_places:,} nodes, {streets.n_edges:,} edges, {streets.length_m.sum() / 1000:,.0f} km"
-    squares = (
-        "" if cells.people is not None else " squares of 100 m over residential land and homes (no population raster)"
-    )
+    nodes, edges, km = streets.n_places, streets.n_edges, streets.length_m.sum() / 1000
+    parts = int(network.component.max()) + 1
+    squares, squares_zh = ("", "") if cells.people is not None else (
+        " squares of 100 m over residential land and homes (no population raster)",
+        " 个 100 米方格（居住用地与住宅，无人口栅格）",
+    )  # fmt: skip
 
-    def amount(chosen: Any) -> str:
-        who = "" if cells.people is None else f" with {people_text(int(cells.people[chosen].sum()) / PEOPLE)} people"
-        return f"{int(chosen.sum()):,}{who}"
+    def amount(chosen: Any, more: str = "", more_zh: str = "") -> tuple[str, str]:
+        n = f"{int(chosen.sum()):,}"
+        if cells.people is None:
+            return n + more, n + more_zh
+        who = people_text(int(cells.people[chosen].sum()) / PEOPLE)
+        return f"{n} with {who} people{more}", f"{n}，{who} 人{more_zh}"
 
-    rows = [
-        ("Network", f"{size}, {int(network.component.max()) + 1:,} separate parts"),
-        ("Residential cells", f"{len(cells):,}{squares}"),
-        ("People", "unknown" if cells.people is None else f"{cells.people.sum() / PEOPLE:,.0f}"),
+    rows: list[tuple[tuple[str, str], tuple[str, str]]] = [
+        (
+            ("Network", "路网"),
+            (
+                f"{nodes:,} nodes, {edges:,} edges, {km:,.0f} km, {parts:,} separate parts",
+                f"{nodes:,} 个节点，{edges:,} 条边，{km:,.0f} 公里，{parts:,} 个独立部分",
+            ),
+        ),
+        (("Residential cells", "居住格网"), (f"{len(cells):,}{squares}", f"{len(cells):,}{squares_zh}")),
+        (
+            ("People", "人口"),
+            ("unknown", "未知") if cells.people is None else (f"{cells.people.sum() / PEOPLE:,.0f}", ""),
+        ),
     ]
     for ix, name in enumerate(STATUS):
         n, people = int((cells.status == ix).sum()), cells.people_of(name)
         if ix not in JUDGED and (n or people):
             who = "" if people is None else f" with {people_text(people / PEOPLE)} people"
-            rows.append((f"Cells {name}", f"{n:,}{who}: no verdict"))
+            who_zh = "" if people is None else f"，{people_text(people / PEOPLE)} 人"
+            rows.append(
+                ((f"Cells {name}", f"格网{_STATUS_ZH[name]}"), (f"{n:,}{who}: no verdict", f"{n:,}{who_zh}：未判定"))
+            )
     if not about.population_whole:
-        rows.append(("People", "the population raster does not span the region: who lives beyond it is not counted"))
-    scraps = f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)"
+        rows.append(
+            (
+                ("People", "人口"),
+                (
+                    "the population raster does not span the region: who lives beyond it is not counted",
+                    "人口栅格未覆盖全区：范围外居民未计入",
+                ),
+            )
+        )
+    scraps = (
+        f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)",
+        f"位于孤立短路网上的格网（不足 {SCRAP_M / 1000:g} 公里且与其余路网不连通）",
+    )
     rows.append((scraps, amount(coverage.on_scraps)))
-    edge = "Cells at the edge of the data (judged, but what lies beyond it could change an answer)"
+    edge = (
+        "Cells at the edge of the data (judged, but what lies beyond it could change an answer)",
+        "位于数据边缘的格网（已判定，但范围外情况可能改变结果）",
+    )
     rows.append((edge, amount(cells.status == STATUS.index("edge"))))
     if cells.region.hard_barriers:
-        rows.append(("Hard barriers", f"{len(cells.region.hard_barriers):,}: what they cut off is no edge"))
-    rows += [
-        (f"Facilities: {coverage.standard.services[key].title}", f"{count:,}")
-        for key, count in facilities.count().items()
-    ]
-    rows.append(("Facilities merged", f"{int(facilities.merged_n.sum()):,} further objects were the same place"))
-    rows.append(("Facilities without a path near", f"{unjoined:,}"))
-    rows += [(f"File: {key}", name) for key, name in about.sources]
-    return (
-        "<table>"
-        + "".join(f"<tr><th scope=row>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows)
-        + "</table>"
+        n = len(cells.region.hard_barriers)
+        rows.append(
+            (("Hard barriers", "硬质边界"), (f"{n:,}: what they cut off is no edge", f"{n:,}：其隔断处不视为数据边缘"))
+        )
+    for key, count in facilities.count().items():
+        service = coverage.standard.services[key]
+        rows.append(((f"Facilities: {service.title}", f"设施：{service.title_zh}"), (f"{count:,}", "")))
+    merged = int(facilities.merged_n.sum())
+    rows.append(
+        (
+            ("Facilities merged", "合并的设施"),
+            (f"{merged:,} further objects were the same place", f"另有 {merged:,} 个对象为同一地点"),
+        )
     )
+    rows.append((("Facilities without a path near", "附近无道路的设施"), (f"{unjoined:,}", "")))
+    rows += [((f"File: {key}", f"文件：{key}"), (name, "")) for key, name in about.sources]
+    return (
+        "<table>" + "".join(f"<tr><th scope=row>{both(*a)}</th><td>{both(*b)}</td></tr>" for a, b in rows) + "</table>"
+    )
+
+
+_STATUS_ZH = {"unsnapped": "（未接入路网）", "outside_data": "（位于数据范围外）"}
+
+
+def _heading(english: str, chinese: str) -> str:
+    return f"<h3>{both(english, chinese)}</h3>"
+
+
+def _services(coverage: Coverage) -> dict[str, str]:
+    titles = {key: both(service.title, service.title_zh) for key, service in coverage.standard.services.items()}
+    return titles | {ALL: both("All services", "全部")}
+
+
+def _covered(figure: Figure) -> str:
+    return number(said(share_text(figure.met, figure.total)), figure.share, said(people_text(figure.met)))
 
 
 def _outside_table(coverage: Coverage) -> str:
     """Show coverage with all facilities, and with only those inside the boundary."""
-    heading = "<h3>With and without facilities outside the boundary · 是否计入边界外设施</h3>"
+    heading = _heading("With and without facilities outside the boundary", "是否计入边界外设施")
     if coverage.point_met_inside is None:
-        return f"{heading}<p>No facility of the data lies outside the boundary: there is no difference.</p>"
+        none = "No facility of the data lies outside the boundary: there is no difference."
+        return f"{heading}<p>{both(none, '数据中没有边界外的设施：无差别。')}</p>"
     measure = "cells" if coverage.cells.people is None else "people"
     outside = coverage.facilities.only(coverage.facilities.outside)
-    number = outside.count() | {ALL: len(outside)}
-    titles = {key: service.title for key, service in coverage.standard.services.items()} | {ALL: "All services"}
-    rows = "".join(
-        f"<tr><th scope=row>{escape(titles[every.service])}</th>"
-        f"<td class=n>{number[every.service]:,}</td>"
-        + "".join(
-            f"<td class=n>{escape(share_text(f.met, f.total))}<br><small>{people_text(f.met)}</small></td>"
-            for f in (every, inside)
+    count, titles = outside.count() | {ALL: len(outside)}, _services(coverage)
+    rows = [
+        row(
+            titles[every.service],
+            [
+                number(f"{count[every.service]:,}", count[every.service]), _covered(every), _covered(inside),
+            ],
         )
-        + "</tr>"
         for every, inside in coverage.figures_inside()
         if every.measure == measure
-    )
-    head = (
-        "<tr><th>Service</th><th class=n>Facilities outside</th><th class=n>Covered, all facilities</th>"
-        "<th class=n>Covered, only those inside</th></tr>"
-    )
-    return f"{heading}<div class=scroll><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>"
+    ]  # fmt: skip
+    heads = [
+        head(both("Service", "服务")), head(both("Facilities outside", "边界外设施"), numeric=True),
+        head(both("Covered, all facilities", "覆盖率（全部设施）"), numeric=True),
+        head(both("Covered, only those inside", "覆盖率（仅边界内）"), numeric=True),
+    ]  # fmt: skip
+    return heading + table(heads, rows)
 
 
 def _policy_table(coverage: Coverage) -> str:
     """Show coverage under every policy for private ways."""
-    heading = "<h3>What gates decide · 门禁政策的影响</h3>"
+    heading = _heading("What gates decide", "门禁政策的影响")
     if not coverage.point_met_under:
-        return f"{heading}<p>The data holds no private way and no private gate: there is no difference.</p>"
+        none = "The data holds no private way and no private gate: there is no difference."
+        return f"{heading}<p>{both(none, '数据中没有私有道路或门禁：无差别。')}</p>"
     measure = "cells" if coverage.cells.people is None else "people"
-    streets, found = coverage.network.streets, coverage.figures_under()
-    titles = {key: service.title for key, service in coverage.standard.services.items()} | {ALL: "All services"}
-    rows = "".join(
-        f"<tr><th scope=row>{escape(titles[same[0].service])}</th>"
-        + "".join(
-            f"<td class=n>{escape(share_text(f.met, f.total))}<br><small>{people_text(f.met)}</small></td>"
-            for f in same
-        )
-        + "</tr>"
+    streets, found, titles = coverage.network.streets, coverage.figures_under(), _services(coverage)
+    rows = [
+        row(titles[same[0].service], [_covered(figure) for figure in same])
         for same in zip(*found.values(), strict=True)
         if same[0].measure == measure
-    )
+    ]
     km = streets.length_m[streets.private].sum() / 1000
     used = ", ".join(f"{name}: {profile.gates}" for name, profile in coverage.profiles.items())
-    return (
-        f"{heading}<p>{km:,.1f} km of ways are private, or lie behind private gates (this run: {escape(used)}). "
-        "<em>open</em>: all may pass. <em>residents</em>: people walk out of their own compound and into the one they "
-        "are going to, and cut through none. <em>closed</em>: nobody is let in.</p>"
-        "<div class=scroll><table><thead><tr><th>Service</th>"
-        + "".join(f"<th class=n>Covered, {escape(policy)}</th>" for policy in found)
-        + f"</tr></thead><tbody>{rows}</tbody></table></div>"
+    lead = both(
+        f"{km:,.1f} km of ways are private, or lie behind private gates (this run: {used}). "
+        "open: all may pass. residents: people walk out of their own compound and into the one they "
+        "are going to, and cut through none. closed: nobody is let in.",
+        f"{km:,.1f} 公里道路为私有或位于门禁之内（本次：{used}）。open：均可通行；"
+        "residents：可出入本人与目的地所在小区，不可穿行其他小区；closed：不得进入。",
     )
+    heads = [
+        head(both("Service", "服务")),
+        *(head(both(f"Covered, {policy}", f"覆盖率，{policy}"), numeric=True) for policy in found),
+    ]
+    return f"{heading}<p>{lead}</p>{table(heads, rows)}"
 
 
 def _island_table(coverage: Coverage) -> str:
@@ -132,25 +184,33 @@ def _island_table(coverage: Coverage) -> str:
         return ""
     bare = [island for island in found if not island.used]
     bare_km = sum(island.street_km for island in bare)
-    said = (
-        f"<h3>Islands of the network · 孤立路网</h3><p>{len(used):,} parts cut off from the largest have people who "
-        f"can join nothing else, or facilities (all in the manifest); {len(bare):,} further parts ({bare_km:,.1f} km) "
-        "have neither.</p>"
+    lead = both(
+        f"{len(used):,} parts cut off from the largest have people who can join nothing else, or facilities (all in the "
+        f"manifest); {len(bare):,} further parts ({bare_km:,.1f} km) have neither.",
+        f"{len(used):,} 个与主路网不连通的部分有仅能接入其中的居民或设施（详见清单）；另有 {len(bare):,} 个（{bare_km:,.1f} 公里）两者皆无。",
     )
+    text = f"{_heading('Islands of the network', '孤立路网')}<p>{lead}</p>"
     if not used:
-        return said
-    head = (
-        "<tr><th>Where</th><th class=n>Street, km</th><th class=n>Cells</th><th class=n>People</th>"
-        "<th class=n>Facilities</th></tr>"
+        return text
+    heads = [
+        head(both("Where", "位置")), head(both("Street, km", "道路（公里）"), numeric=True),
+        head(both("Cells", "格网"), numeric=True), head(both("People", "居民"), numeric=True),
+        head(both("Facilities", "设施"), numeric=True),
+    ]  # fmt: skip
+    more = both(f"The {_LONGEST} with most people are shown.", f"列出人口最多的 {_LONGEST} 个。")
+    return (
+        text
+        + table(heads, [_island_row(island) for island in used[:_LONGEST]])
+        + (f"<p>{more}</p>" if len(used) > _LONGEST else "")
     )
-    rows = "".join(_island_row(island) for island in used[:_LONGEST])
-    more = f"<p>The {_LONGEST} with most people are shown.</p>" if len(used) > _LONGEST else ""
-    return f"{said}<div class=scroll><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>{more}"
 
 
 def _island_row(island: Island) -> str:
-    return (
-        f"<tr><td>{island.lon:.4f}, {island.lat:.4f}</td><td class=n>{island.street_km:,.2f}</td>"
-        f"<td class=n>{island.cells:,}</td><td class=n>{people_text(island.people)}</td>"
-        f"<td class=n>{island.facilities:,}</td></tr>"
-    )
+    return row(
+        f"{island.lon:.4f}, {island.lat:.4f}",
+        [
+            number(f"{island.street_km:,.2f}", island.street_km), number(f"{island.cells:,}", island.cells),
+            number(said(people_text(island.people)), island.people),
+            number(f"{island.facilities:,}", island.facilities),
+        ],
+    )  # fmt: skip

@@ -13,10 +13,10 @@ from lifecircle.assess.coverage import Coverage, Figure
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import CAUSES, Gap, Gaps
 from lifecircle.assess.promises import Promises, Told
-from lifecircle.assess.wording import cost_text, limit_text, people_text, share_text, tidy_numbers
-from lifecircle.profiles import TICKS
+from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
+from lifecircle.publish.markup import both, head, number, said, table
 
-_CAUSES_ZH = {
+CAUSES_ZH = {
     "near_miss": "最近设施超出标准不足 20%",
     "gate": "只有穿过不开放的私有道路或门禁才能在标准内到达",
     "doubtful": "数据存疑：此处道路与路网其余部分不连通，或位于数据边缘",
@@ -200,57 +200,54 @@ def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
 
 def clause_part(clauses: Clauses) -> str:
     """Return the section on the standard, as HTML."""
-    standard, number = clauses.coverage.standard, clauses.count()
-    said = ", ".join(f"{n} {VERDICTS[name][0]}" for name, n in number.items() if n)
-    said_zh = "，".join(f"{VERDICTS[name][1]} {n}" for name, n in number.items() if n)
+    standard, count = clauses.coverage.standard, clauses.count()
+    told = ", ".join(f"{n} {VERDICTS[name][0]}" for name, n in count.items() if n)
+    told_zh = "，".join(f"{VERDICTS[name][1]} {n}" for name, n in count.items() if n)
     law = "" if standard.legal == "none" else f" ({standard.legal})"
-    head = (
-        "<tr><th>Clause<br><span lang=zh>条文</span></th><th>What<br><span lang=zh>项目</span></th>"
-        "<th>Rule<br><span lang=zh>要求</span></th><th class=n>Facilities<br><span lang=zh>设施</span></th>"
-        "<th class=n>Residents<br><span lang=zh>居民</span></th>"
-        "<th class=n>Residential land<br><span lang=zh>居住用地</span></th><th>Verdict<br><span lang=zh>结论</span></th>"
-        "<th>Source<br><span lang=zh>来源</span></th></tr>"
-    )
+    heads = [
+        head(both("Clause", "条文")), head(both("What", "项目")), head(both("Rule", "要求")),
+        head(both("Facilities", "设施"), numeric=True), head(both("Residents", "居民"), numeric=True),
+        head(both("Residential land", "居住用地"), numeric=True), head(both("Verdict", "结论")),
+        head(both("Source", "来源")),
+    ]  # fmt: skip
     note = f"<p>{escape(standard.note)}</p>" if standard.note else ""
     return (
-        f"<p>{escape(standard.title)} · <span lang=zh>{escape(standard.title_zh)}</span>{escape(law)}: {escape(said)}."
-        f"<br><span lang=zh>{escape(said_zh)}。</span></p>{note}"
-        "<p>A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
-        "not verified is an editable default. Facilities outside the boundary count where they are within reach.</p>"
-        f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(map(_html_row, clauses.rows))}</tbody></table>"
-        "</div>"
+        f"<p>{both(f'{standard.title}{law}: {told}.', f'{standard.title_zh}：{told_zh}。')}</p>{note}<p>"
+        + both(
+            "A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
+            "not verified is an editable default. Facilities outside the boundary count where they are within reach.",
+            "“不宜”超过的距离为建议，“应”配建的设施为要求。未经核实的数字为可修改的默认值。边界外但可达的设施计入。",
+        )
+        + f"</p>{table(heads, [_html_row(row) for row in clauses.rows])}"
     )
 
 
 def _html_row(row: Clause) -> str:
     unit = "m" if row.rule.endswith("(metres)") else "s"
     others = "".join(
-        f"<br><small>{escape(limit_text(a.value, unit))}: {escape(share_text(a.met, a.total))} "
+        f"<br><small>{escape(limit_text(a.value, unit))}: {said(share_text(a.met, a.total))} "
         f"({escape(a.source)}; {a.status})</small>"
         for a in row.alternatives
     )
     mark, mark_zh = _MARKS[row.mark]
-    tier = f"{row.tier} min" if row.tier.isdigit() else row.tier
-    what = " · ".join(text for text in (tier, mark, mark_zh) if text)
+    tier = (f"{row.tier} min", f"{row.tier} 分钟") if row.tier.isdigit() else (row.tier, row.tier)
+    what = both(" · ".join(t for t in (tier[0], mark) if t), " · ".join(t for t in (tier[1], mark_zh) if t))
     note = f"<br><small>{escape(row.note)}</small>" if row.note else ""
 
-    def share(told: tuple[float | None, float | None]) -> str:
-        met, total = told
+    def share(of: int, below: str) -> str:
+        met, total = (row.people, row.land)[of]
         if not total:
-            return "–"
-        return f"{escape(share_text(met, total))}<br><small>{people_text(met)}</small>{_beside(row, 0)}"
+            return number("–", -1)
+        return number(said(share_text(met, total)), (met or 0) / total, below + _beside(row, of))
 
-    land = "–"
-    if row.land[1]:
-        km2 = (row.land[0] or 0) / 1e6
-        land = f"{escape(share_text(*row.land))}<br><small>{km2:.2f} km²</small>{_beside(row, 1)}"
+    land = "" if not row.land[1] else f"{(row.land[0] or 0) / 1e6:.2f} km²"
     return (
-        f"<tr><td>{escape(row.clause)}</td><th scope=row>{escape(row.title)}<br><span lang=zh>{escape(row.title_zh)}</span>"
-        f"<br><small>{escape(what)}</small></th><td>{escape(row.rule)}{others}</td>"
-        f"<td class=n>{'–' if row.facilities is None else f'{row.facilities:,}'}</td><td class=n>{share(row.people)}</td>"
-        f"<td class=n>{land}</td>"
-        f"<td>{escape(row.wording[0])}<br><span lang=zh>{escape(row.wording[1])}</span></td>"
-        f"<td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
+        f"<tr><td>{escape(row.clause)}</td><th scope=row>{both(row.title, row.title_zh)}<br><small>{what}</small></th>"
+        f"<td>{both(row.rule, row.rule_zh)}{others}</td>"
+        + number("–" if row.facilities is None else f"{row.facilities:,}", row.facilities or 0)
+        + share(0, said(people_text(row.people[0])))
+        + share(1, land)
+        + f"<td>{both(*row.wording)}</td><td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
     )
 
 
@@ -260,48 +257,55 @@ def _beside(row: Clause, of: int) -> str:
         return ""
     (met, total), walked = row.straight[of], (row.people, row.land)[of][0]
     more = 100 * ((met or 0) - (walked or 0)) / (total or 1)
-    return f"<br><small>buffer · 直线 {escape(share_text(met, total))} ({more:+.1f})</small>"
+    return f"<br>{both('buffer', '直线')} {said(share_text(met, total))} ({more:+.1f})"
+
+
+def barrier_zh(barrier: str) -> str:
+    """Say a barrier in Chinese: its kind, and the name it has."""
+    kind, _, name = barrier.partition(" ")
+    return _BARRIERS_ZH.get(kind, kind) + (f"（{name}）" if name else "")
 
 
 def cause_text(gap: Gap) -> tuple[str, str]:
     """Cause of a gap in words, English and Chinese, with what severs it and how long the way round is."""
-    english, chinese = CAUSES[gap.cause], _CAUSES_ZH[gap.cause]
+    english, chinese = CAUSES[gap.cause], CAUSES_ZH[gap.cause]
     if gap.barrier:
         kind, _, name = gap.barrier.partition(" ")
         what = kind if kind == "water" else f"a {kind.replace('_', ' ')}"
         english += f" Between lies {what}{f' ({name})' if name else ''}."
-        chinese += f"；其间隔着{_BARRIERS_ZH[kind]}{f'（{name}）' if name else ''}"
+        chinese += f"；其间隔着{barrier_zh(gap.barrier)}"
     if gap.cause in {"severed", "gate"} and gap.detour is not None:
         english += f" The walk is {gap.detour:g} times the distance as the crow flies."
         chinese += f"；步行距离为直线距离的 {gap.detour:g} 倍"
     return english, chinese
 
 
-def gap_part(coverage: Coverage, gaps: Gaps) -> str:
-    """Return the ten largest gaps, as HTML; each leads to its home with most people on the map."""
-    if not gaps.clusters:
-        return "<p>None: every judged cell has every service.</p>"
-    names = {zone.key: zone.name for zone in coverage.cells.region.zones}
-    rows = []
-    for gap in sorted(gaps.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]:
-        unit = coverage.unit_of(gap.service)
-        cutoff = coverage.lanes[coverage.cost_of(gap.service)].cutoff / TICKS
-        lon, lat = coverage.cells.region.to_lonlat.transform(
-            *shapely.get_coordinates(gap.geometry.representative_point())[0]
-        )
-        rows.append(
-            f"<tr><td>{escape(coverage.standard.services[gap.service].title)}</td><td class=n>{people_text(gap.people)}</td>"
-            f"<td class=n>{gap.area_m2 / 1e6:.2f}</td><td class=n>{escape(cost_text(gap.worst, unit, cutoff))}</td>"
-            f'<td>{escape(names[gap.zone])}<br><a href="coverage.html#cell={_most_lived_in(coverage, gap)}">'
-            f"<small>{lon:.4f}, {lat:.4f}</small></a></td>"
-            f"<td>{escape(cause_text(gap)[0])}<br><span lang=zh>{escape(cause_text(gap)[1])}</span></td></tr>"
-        )
-    head = "<tr><th>Service</th><th class=n>People</th><th class=n>km²</th><th class=n>Longest walk</th><th>Where</th><th>Cause</th></tr>"
-    return f"<div class=scroll><table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table></div>"
-
-
-def _most_lived_in(coverage: Coverage, gap: Gap) -> str:
+def most_lived_in(coverage: Coverage, gap: Gap) -> str:
     """Name the cell of a gap with most people, of equal ones the first."""
     cells = np.array(gap.cells, dtype=np.int64)
     people = coverage.cells.people
     return str(coverage.cells.cell_id[cells[0 if people is None else int(np.argmax(people[cells]))]])
+
+
+def largest(gaps: Gaps) -> list[Gap]:
+    """Return the ten gaps with most people, or most land where people are unknown."""
+    return sorted(gaps.clusters, key=lambda gap: (-(gap.people or 0), -gap.area_m2))[:10]
+
+
+def gap_rows(coverage: Coverage, gaps: Gaps) -> list[dict[str, Any]]:
+    """Give the ten largest gaps as ``summary.json`` has them; ``cell`` is the one most of their people live in."""
+    rows = []
+    for gap in largest(gaps):
+        lon, lat = coverage.cells.region.to_lonlat.transform(
+            *shapely.get_coordinates(gap.geometry.representative_point())[0]
+        )
+        english, chinese = cause_text(gap)
+        rows.append(
+            {
+                "service": gap.service, "people": tidy_numbers(gap.people), "area_m2": tidy_numbers(gap.area_m2),
+                "worst": tidy_numbers(gap.worst), "unit": coverage.unit_of(gap.service), "zone": gap.zone,
+                "cause": gap.cause, "wording": english, "wording_zh": chinese, "cell": most_lived_in(coverage, gap),
+                "lon": round(float(lon), 4), "lat": round(float(lat), 4),
+            }
+        )  # fmt: skip
+    return rows

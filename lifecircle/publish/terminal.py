@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
     from lifecircle.assess.findings import Findings
-    from lifecircle.publish.report import About
+    from lifecircle.publish.about import About
     from lifecircle.standards import Standard
 
 
@@ -41,7 +41,7 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     """
     from lifecircle.assess.wording import people_text, share_text
     from lifecircle.publish import promises, scorecard
-    from lifecircle.publish.report import headline
+    from lifecircle.publish.about import headline
 
     coverage = found.coverage
     if about.notice:

@@ -193,7 +193,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         pages.append(page)
 
         def answer(route: Any) -> None:
-            if route.request.url == file.as_uri() and route.request.resource_type == "document":
+            if route.request.url.partition("#")[0] == file.as_uri() and route.request.resource_type == "document":
                 route.continue_()
             else:
                 seen.append(f"request {route.request.url}")
@@ -205,7 +205,8 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: seen.append(f"error: {error}"))
         page.on("dialog", lambda dialog: (seen.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.goto(file.as_uri())
-        page.wait_for_selector(".folium-map[aria-busy=false]")
+        if page.query_selector(".folium-map"):
+            page.wait_for_selector(".folium-map[aria-busy=false]")
         return page
 
     yield opened

@@ -9,7 +9,8 @@ import shapely
 from drawn import boundary, lonlat, raster
 from world import World
 
-from lifecircle.publish import maps, report
+from lifecircle.publish import maps
+from lifecircle.publish import scene as scenes
 from lifecircle.study import isochrone_of
 
 METRES = 0.3
@@ -17,7 +18,7 @@ METRES = 0.3
 
 def maps_layers(result):
     """Layers of the coverage map, as its legend has them."""
-    scene = report._scene("coverage", result.coverage, result.gaps, result.about, [])
+    scene = scenes._scene("coverage", result.coverage, result.gaps, result.about, [])
     return list(maps._layers(scene))
 
 

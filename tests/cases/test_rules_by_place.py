@@ -125,7 +125,7 @@ def test_the_straight_line_stands_beside_the_walk(tmp_path):
     told = result.summary["clauses"][0]["straight"]["people"]
     assert (told["met"], told["total"]) == (1, 1)
     page = result.page("index")
-    assert "buffer · 直线 100 % (+100.0)" in page
+    assert ">buffer</span><span class=zh lang=zh>直线</span> 100 % (+100.0)" in page
 
 
 def test_the_buffer_never_covers_less_than_the_walk(tmp_path):
