@@ -21,6 +21,10 @@ check: .venv/.ready  ## formatter, linter, types, layering
 	.venv/bin/ruff format --check . && .venv/bin/ruff check .
 	.venv/bin/mypy && .venv/bin/lint-imports
 
+lint:  ## the scripts of the pages, by ESLint where node is present
+	@if command -v npx >/dev/null; then npx --yes eslint@9.39.1 -c tests/browser/eslint.config.mjs lifecircle/publish/assets; \
+		else echo "no node here: the scripts of the pages were not linted"; fi
+
 # A peer that cannot be installed here is left out, and the benchmarks say so.
 .venv/.bench: .venv/.ready
 	$(PY) -m pip install --quiet -c constraints.txt --group bench \
@@ -49,4 +53,4 @@ clean:  ## remove the environment, caches and results
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
-.PHONY: run test prove check bench notebooks model clean help
+.PHONY: run test prove check lint bench notebooks model clean help

@@ -108,6 +108,19 @@ class Prepared:
         )  # fmt: skip
         return replace(coverage, absent=self.absent, order=self.order)
 
+    def further_lanes(self) -> list[tuple[Profile, Lane]]:
+        """Lay what the maps can measure by besides the run's own costs: an adult's time, and metres."""
+        searched = {self.profiles[self.standard.services[key].profile].name for key in self.standard.services}
+        gates = self.study.keys.gates
+        found = []
+        for name in ("adult", "metres"):
+            walker = Profile.load(name)
+            if walker.name not in searched:
+                walker = walker if gates is None else walker.model_copy(update={"gates": gates})
+                cutoff = {"s": self.study.keys.cutoff_s, "m": self.study.keys.cutoff_m}[walker.unit]
+                found.append((walker, _lane(walker, self.network, self.elevation, self.cells, self.facilities, cutoff)))
+        return found
+
     def in_year(self, year: int) -> "Prepared":
         """Prepare the same study with the facilities of another year."""
         try:
@@ -213,18 +226,27 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
         else:
             cells = Cells.from_fabric(data.features, snapper, data.extent)
         layers = _layers(keys, cells, snapper)
-    lanes = {}
-    for name, profile in profiles.items():
-        ticks = network.ticks(profile, height)
-        lanes[name] = Lane(
-            name, profile.unit, *ticks,
-            homes=price(cells.joins, network, ticks, profile),
-            doors=price(facilities.joins, network, ticks, profile, tags=facilities.join_tags),
-            cutoff=int(cutoff[profile.unit] * TICKS),
-        )  # fmt: skip
+    lanes = {
+        name: replace(_lane(profile, network, height, cells, facilities, cutoff[profile.unit]), name=name)
+        for name, profile in profiles.items()
+    }
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
         people is None or people.whole, clock, absent, order, across, layers, whole,
+    )  # fmt: skip
+
+
+def _lane(
+    profile: Profile, network: Network, height: NDArray[np.float64] | None, cells: Cells, facilities: Facilities,
+    cutoff: float,
+) -> Lane:  # fmt: skip
+    """Lay one cost on the network and on the joins of homes and entrances."""
+    ticks = network.ticks(profile, height)
+    return Lane(
+        profile.name, profile.unit, *ticks,
+        homes=price(cells.joins, network, ticks, profile),
+        doors=price(facilities.joins, network, ticks, profile, tags=facilities.join_tags),
+        cutoff=int(cutoff * TICKS),
     )  # fmt: skip
 
 

@@ -138,12 +138,14 @@ class Result:
 
     def page(self, name: str) -> str:
         """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
-        makers = {"coverage": scene.coverage_page, "gaps": scene.gaps_page}
+        prepared = self.prepared
         if name == "index":
-            return report.index_page(self.findings, self.about, self.prepared.water)
-        if name not in makers:
-            raise StandardError(f"there is no page {name!r}; {did_you_mean(name, [*makers, 'index'])}")
-        return makers[name](self.coverage, self.gaps, self.about, self.prepared.water)
+            return report.index_page(self.findings, self.about, prepared.water)
+        if name == "coverage":
+            return scene.coverage_page(self.coverage, self.gaps, self.about, prepared.water, prepared.further_lanes())
+        if name == "gaps":
+            return scene.gaps_page(self.coverage, self.gaps, self.about, prepared.water)
+        raise StandardError(f"there is no page {name!r}; {did_you_mean(name, ['coverage', 'gaps', 'index'])}")
 
     def explain(self, cell_id: str) -> Explanation:
         """Say why a cell has its verdicts.

@@ -41,6 +41,15 @@ OK, UNSNAPPED, OUTSIDE_DATA, EDGE = range(4)
 _FINE_DEG = 1e-6
 _COARSE_DEG = 1e-5
 
+#: What an entrance is known by: mapped on the outline, a way that crosses it, or the nearest point of a way.
+ENTRANCES = ("mapped", "crossing", "nearest")
+
+#: Causes of gaps, apart for the common kinds of colour blindness (after Okabe and Ito).
+CAUSE_COLOURS = {
+    "near_miss": "#56b4e9", "gate": "#cc79a7", "doubtful": "#999999", "severed": "#0072b2", "none_near": "#d55e00",
+    "over_capacity": "#e69f00",
+}  # fmt: skip
+
 _CELL_ID = re.compile(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})")
 _LIMITS = {"s": (300.0, 600.0, 900.0, 1200.0, 1800.0), "m": (300.0, 500.0, 800.0, 1000.0, 2000.0)}
 _UNMET_LIMITS = (0, 1, 2, 3, 5)
@@ -129,6 +138,17 @@ class Facilities:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Entrances:
+    """Points where facilities are entered."""
+
+    lon: NDArray[np.float64]  # (n,) degrees
+    lat: NDArray[np.float64]  # (n,) degrees
+    facility: NDArray[np.int64]  # (n,) which facility, ascending
+    kind: NDArray[np.uint8]  # (n,) position in ``ENTRANCES``
+    rows: NDArray[np.int64]  # (n_facilities,) rows of each facility among ``Scene.facilities``, in their order
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Gap:
     """One cluster of cells that lack one service."""
 
@@ -136,6 +156,7 @@ class Gap:
     people: float | None  # None is unknown
     area_m2: float
     worst: float | None  # largest cost in the service's unit; None is beyond the cutoff
+    kind: str = ""  # of the cause, a key of ``CAUSE_COLOURS``; others are drawn grey
     cause: str
     cause_zh: str = ""
     zone: str = ""  # a name in ``Scene.zones``
@@ -164,6 +185,7 @@ class Scene:
     zones: Shapes = field(default_factory=Shapes)
     overlays: Shapes = field(default_factory=Shapes)
     facilities: Facilities | None = None
+    entrances: Entrances | None = None
     gaps: Sequence[Gap] = ()
     facts: Sequence[tuple[str, str]] = ()  # method: mode, speed, thresholds, denominator, category list
     facts_zh: Sequence[tuple[str, str]] = ()
@@ -199,7 +221,7 @@ def render(scene: Scene) -> str:
             "program": (assets / "map.js").read_text(encoding="utf-8").strip(),
             **{
                 name: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
-                for name in ("walk", "circle", "whatif", "find")
+                for name in _PARTS
             },
             "data": to_json(_payload(scene)),
         }
@@ -223,6 +245,10 @@ def to_json(value: object) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
+#: What the page's program is made of, each a function in a file of its own under ``assets``.
+_PARTS = ("text", "arrays", "paint", "walk", "circle", "whatif", "gaps", "find")
+
+
 class _Page(Figure):  # type: ignore[misc, unused-ignore]
     """A document with a language and the policy first in its head."""
 
@@ -241,7 +267,7 @@ class _Page(Figure):  # type: ignore[misc, unused-ignore]
     def fill(self, slots: dict[str, str]) -> str:
         """Render, then put text in: branca compiles what a macro returns once more, which would run its braces."""
         return re.sub(
-            r"slot:(leaflet|style|program|walk|circle|whatif|find|data)\b",
+            rf"slot:(leaflet|style|program|data|{'|'.join(_PARTS)})\b",
             lambda m: slots[m[1]].replace("\r", ""),
             self.render(),
         )
@@ -309,10 +335,8 @@ class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
         <script type="application/json" id="lc-scene">slot:data</script>
         {% endmacro %}
         {% macro script(this, kwargs) %}
-        window.lifecircleWalk = slot:walk;
-        window.lifecircleCircle = slot:circle;
-        window.lifecircleWhatif = slot:whatif;
-        window.lifecircleFind = slot:find;
+        {% for part in this.parts %}window.lifecircle{{ part.capitalize() }} = slot:{{ part }};
+        {% endfor %}
         (slot:program)({{ this._parent.get_name() }});
         {% endmacro %}
         """
@@ -321,6 +345,7 @@ class _Canvas(MacroElement):  # type: ignore[misc, unused-ignore]
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self._name = "Canvas"
+        self.parts = _PARTS
 
 
 def _walk(element: Element) -> Iterator[Element]:
@@ -443,9 +468,29 @@ def _payload(scene: Scene) -> dict[str, Any]:
             "planned": pack(facilities.planned, delta=False),
             "names": list(facilities.names),
         },
+        "entrances": scene.entrances and _entrances(scene.entrances),
         "gaps": _gaps(scene),
         "walk": scene.walks and scene.walks.payload(pack),
+        "scales": {unit: _scale(unit, far) for unit, far in (("s", scene.cutoff_s), ("m", scene.cutoff_m))},
+        "causes": CAUSE_COLOURS,
     }
+
+
+def _entrances(entrances: Entrances) -> dict[str, Any]:
+    """Pack entrances, each with the first of its facility's rows and how many it has."""
+    first = np.concatenate([[0], np.cumsum(entrances.rows)]).astype(np.int64)
+    return {
+        **_points(np.stack([entrances.lon, entrances.lat], axis=1), _FINE_DEG),
+        "row": pack(first[entrances.facility]),
+        "rows": pack(entrances.rows[entrances.facility], delta=False),
+        "kind": pack(entrances.kind, delta=False),
+    }
+
+
+def _scale(unit: str, far: float) -> dict[str, Any]:
+    """Return classes of a cost that no standard is held to."""
+    limits = sorted({limit for limit in _LIMITS[unit] if limit < far} | {float(far)})
+    return {"limits": limits, "colours": _ramp((*_MET, *_UNMET), len(limits) + 1)}
 
 
 def _cells(cells: CellGrid) -> dict[str, Any]:
@@ -595,7 +640,7 @@ def _gaps(scene: Scene) -> dict[str, Any]:
         "colours": _ramp(_UNMET, len(breaks) + 1),
         "rows": [
             {"service": place[gap.service]}
-            | {key: getattr(gap, key) for key in ("people", "area_m2", "worst", "cause", "cause_zh", "zone")}
+            | {key: getattr(gap, key) for key in ("people", "area_m2", "worst", "kind", "cause", "cause_zh", "zone")}
             for gap in gaps
         ],
     }

@@ -1,5 +1,6 @@
 """The scenes of the two map pages, and the classes their legends count."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,16 +12,19 @@ from lifecircle.assess.coverage import UNKNOWN, Coverage
 from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.wording import tidy_numbers
 from lifecircle.model.cells import PEOPLE
-from lifecircle.profiles import TICKS
+from lifecircle.profiles import TICKS, Profile
 from lifecircle.publish import maps, scorecard
 from lifecircle.publish.about import About, headline, method
 from lifecircle.publish.sketches import polygons, rank_of
 from lifecircle.publish.walks import Walks
+from lifecircle.reach.products import Lane
 
 
-def coverage_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
-    """Return the coverage map as one self-contained HTML text."""
-    return maps.render(_scene("coverage", coverage, gaps, about, water))
+def coverage_page(
+    coverage: Coverage, gaps: Gaps, about: About, water: list[Any], further: Sequence[tuple[Profile, Lane]] = ()
+) -> str:
+    """Return the coverage map as one self-contained HTML text; ``further`` costs can be switched to in it."""
+    return maps.render(_scene("coverage", coverage, gaps, about, water, Walks.of(coverage, further)))
 
 
 def gaps_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
@@ -88,7 +92,9 @@ def classes(coverage: Coverage) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> maps.Scene:
+def _scene(
+    kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[Any], walks: Walks | None = None
+) -> maps.Scene:
     cells, region, network = coverage.cells, coverage.cells.region, coverage.network.streets
     lonlat = np.stack(region.to_lonlat.transform(cells.corners[..., 0], cells.corners[..., 1]), axis=-1)
     services, points, population = _layers(coverage)
@@ -124,11 +130,12 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         zones=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.zones]),
         overlays=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.overlays]),
         facilities=_facility_points(coverage),
+        entrances=_entrances(coverage),
         gaps=[
             maps.Gap(
                 service=gap.service, people=gap.people, area_m2=float(gap.area_m2), worst=gap.worst,
-                cause=scorecard.cause_text(gap)[0], cause_zh=scorecard.cause_text(gap)[1], zone=zone_name[gap.zone],
-                rings=rings,
+                kind=gap.cause, cause=scorecard.cause_text(gap)[0], cause_zh=scorecard.cause_text(gap)[1],
+                zone=zone_name[gap.zone], rings=rings,
             )
             for gap, rings in zip(clusters, outlines, strict=True)
         ],
@@ -136,7 +143,7 @@ def _scene(kind: Any, coverage: Coverage, gaps: Gaps, about: About, water: list[
         facts_zh=[(label, text) for _, _, label, text in said],
         headline=[line.english for line in lines],
         headline_zh=[line.chinese for line in lines],
-        walks=Walks.of(coverage) if kind == "coverage" else None,
+        walks=walks,
     )  # fmt: skip
 
 
@@ -169,4 +176,22 @@ def _facility_points(coverage: Coverage) -> maps.Facilities:
     return maps.Facilities(
         lon=np.asarray(lon), lat=np.asarray(lat), service=service, names=facilities.name[row].tolist(),
         planned=np.zeros(len(row), dtype=bool),
+    )  # fmt: skip
+
+
+def _entrances(coverage: Coverage) -> maps.Entrances:
+    """Where facilities are entered from: the points of the network their doors join."""
+    facilities, network = coverage.facilities, coverage.network
+    joins = facilities.joins
+    chosen = np.flatnonzero(network.own[joins.edge])  # the copy of a private way is the same place once more
+    edge = joins.edge[chosen]
+    length = network.length_m[edge]
+    share = np.divide(joins.offset_m[chosen], length, out=np.zeros(len(edge)), where=length > 0)
+    points = shapely.line_interpolate_point(network.lines()[edge], share, normalized=True)
+    lon, lat = facilities.region.to_lonlat.transform(shapely.get_x(points), shapely.get_y(points))
+    kinds = facilities.join_kind[chosen]
+    return maps.Entrances(
+        lon=np.asarray(lon), lat=np.asarray(lat), facility=joins.place[chosen].astype(np.int64),
+        kind=np.array([maps.ENTRANCES.index(kind) for kind in kinds.tolist()], dtype=np.uint8),
+        rows=np.array([len(served) for served in facilities.services], dtype=np.int64),
     )  # fmt: skip

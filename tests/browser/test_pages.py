@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -247,12 +248,41 @@ def test_gaps_can_be_seen_by_their_cause(open_page: Open, town: Any) -> None:
     page = open_page(town.scene(kind="gaps"))
     page.locator("#lc-layers").get_by_label("All services", exact=True).check()
     everything = page.locator("#lc-gaps tbody tr").count()
-    page.locator("#lc-gaps select").select_option("near miss")
+    page.get_by_label("Cause", exact=True).select_option("near miss")
     rows = page.locator("#lc-gaps tbody tr")
     assert 0 < rows.count() < everything
     assert all("near miss" in row for row in rows.all_inner_texts())
-    page.locator("#lc-gaps select").select_option("")
+    page.get_by_label("Cause", exact=True).select_option("")
     assert page.locator("#lc-gaps tbody tr").count() == everything
+
+
+def test_gaps_can_be_coloured_by_their_cause(open_page: Open, town: Any) -> None:
+    gaps = [replace(gap, kind=kind) for gap, kind in zip(town.scene().gaps, ("severed", "", "near_miss"), strict=True)]
+    page = open_page(town.scene(kind="gaps", gaps=gaps))
+    page.locator("#lc-layers").get_by_label("All services", exact=True).check()
+    page.get_by_label("Colour of the clusters").select_option("cause")
+    legend = text_of(page, "#lc-legend")
+    assert "Cause of a cluster" in legend
+    assert "severed by the canal" in legend
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('#lc-legend .lc-cluster')].map((e) => e.style.background.match(/rgba?\\(([^)]*)/)[1])"
+    )
+    wanted = [maps.CAUSE_COLOURS["severed"], maps.CAUSE_COLOURS["near_miss"], "#777777"]
+    assert {tuple(c.split(", ")[:3]) for c in drawn} == {tuple(str(b) for b in bytes.fromhex(c[1:])) for c in wanted}
+    page.get_by_label("Colour of the clusters").select_option("people")
+    assert "Cause of a cluster" not in text_of(page, "#lc-legend")
+
+
+def test_the_language_is_remembered(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene())
+    page.locator("#lc-lang").click()
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.reload()
+    page.wait_for_selector(".folium-map[aria-busy=false]")
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert text_of(page, "#lc-title") == "模型城镇"
+    page.locator("#lc-lang").click()
+    assert page.evaluate("document.documentElement.lang") == "en"
 
 
 def test_keyboard_reaches_every_control(open_page: Open, town: Any) -> None:

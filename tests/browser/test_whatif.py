@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import town as golden
 from drawn import lonlat
+from world import STANDARD, World
 
 from lifecircle.model.facilities import joins_of
+from lifecircle.model.network import OUT
 from lifecircle.reach.search import search
 from lifecircle.study import Study
 
@@ -137,3 +139,116 @@ def test_the_page_says_that_it_is_a_sketch(open_page: Open, result: Any) -> None
 def test_the_gap_page_offers_no_what_if(open_page: Open, result: Any) -> None:
     page = open_page(result.page("gaps"))
     assert not page.locator("#lc-whatif").is_visible()
+
+
+COMPOUND = """
+    h A---------B---------C---------D s
+      |                             |
+      |                             |
+      |                             |
+      E-----------------------------F
+"""
+
+
+def compound(folder: Path, **gate: str) -> Any:
+    """A home and a school, with private ground between them, or a gate in the middle of a public way."""
+    world = World(COMPOUND)
+    if gate:
+        world.street("ABCD")
+        world.mark("B", **gate)
+    else:
+        world.street("AB")
+        world.street("BC", highway="service", access="private")
+        world.street("CD")
+    world.street("AEFD")
+    world.live("h", 10.0)
+    world.hinterland("F")
+    world.stand("s", amenity="school")
+    return world.run(folder, "school").result
+
+
+def open_gate(page: Any, result: Any, sign: str) -> None:
+    """Open the gate at a place of the drawing, as a reader does."""
+    mode(page, "gate", 0)
+    click(page, *World(COMPOUND).place[sign])
+    page.wait_for_selector("#lc-whatif ol li")
+
+
+def ticks(page: Any) -> Any:
+    """What the page walks from the only home."""
+    return page.evaluate("document.querySelector('.folium-map').lifecircle.ticks(0)")
+
+
+def test_an_opened_gate_is_what_the_engine_walks_through(open_page: Open, tmp_path: Path) -> None:
+    result = compound(tmp_path)
+    network, prepared = result.coverage.network, result.prepared
+    page = open_page(result.page("coverage"))
+    before = ticks(page)
+    assert before == [int(result.coverage.ticks[0, 0])]
+    out = np.flatnonzero(
+        (network.role == OUT) & (network.node_lon[network.edge_v] == network.node_lon[network.edge_v].min())
+    )
+    lanes = {}
+    for name, lane in prepared.lanes.items():
+        vu = lane.ticks_vu.copy()
+        vu[out[np.argmin(network.node_lon[network.edge_v[out]])]] = 0
+        lanes[name] = replace(lane, ticks_vu=vu)
+    truth = replace(prepared, lanes=lanes).run().coverage.ticks[0, 0]
+    assert truth < before[0]
+    open_gate(page, result, "B")
+    assert ticks(page) == [int(truth)]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as a scenario file").click()
+    saved = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    node = int(network.node_id[network.node_same[network.edge_v[out[0]]]])
+    assert [feature["properties"] for feature in saved["features"]] == [{"edit": "open_gate", "node": node}]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert ticks(page) == before
+
+
+def test_a_gate_shut_to_all_joins_its_ways_once_it_is_opened(open_page: Open, tmp_path: Path) -> None:
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "free").mkdir()
+    shut = compound(tmp_path / "shut", barrier="gate", foot="no")
+    free = compound(tmp_path / "free", barrier="gate", foot="yes")
+    page = open_page(shut.page("coverage"))
+    assert ticks(page) == [int(shut.coverage.ticks[0, 0])] != [int(free.coverage.ticks[0, 0])]
+    open_gate(page, shut, "B")
+    assert ticks(page) == [int(free.coverage.ticks[0, 0])]
+
+
+def test_no_gate_is_opened_where_none_is(open_page: Open, tmp_path: Path) -> None:
+    page = open_page(compound(tmp_path).page("coverage"))
+    mode(page, "gate", 0)
+    click(page, *World(COMPOUND).place["E"])
+    assert "No gate there." in shown(page)
+
+
+def test_another_cost_is_walked_as_the_engine_walks_it(open_page: Open, tmp_path: Path) -> None:
+    """Metres to the clinic, whose standard is in minutes: the legend counts people as a run by metres would."""
+    world = World("""
+        a    b        c             d                     e
+        A-----------------------------------------------------B
+    """)
+    world.street("AB")
+    for people, sign in enumerate("abcde", 1):
+        world.live(sign, people)
+    world.stand("A", amenity="clinic")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "s").mkdir()
+    metres = world.run(
+        tmp_path / "m", "clinic", rules=STANDARD.replace('profile = "adult"', 'profile = "metres"')
+    ).result
+    page = open_page(world.run(tmp_path / "s", "clinic").result.page("coverage"))
+    page.locator("#lc-layers").get_by_label("Clinic", exact=True).check()
+    page.get_by_label("Measured by").select_option(label="Distance on the network")
+    page.locator("#lc-legend", has_text="does not judge by").wait_for()
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#lc-legend tr:has(.lc-swatch)')].map((e) => [e.cells[1].innerText, Number(e.cells[2].innerText)])"
+    )
+    limits = [300, 500, 800, 1000, 2000, np.inf]
+    position = np.searchsorted(limits, metres.coverage.point_ticks[0] / 32)
+    people = np.bincount(position, weights=metres.coverage.cells.starts.people / 1024, minlength=6)
+    assert [n for _, n in rows[:6]] == people.tolist()  # behind them stands the edge of the data
+    assert len({*position.tolist()}) > 1
+    assert rows[1][0] == "300–500 m"

@@ -33,6 +33,7 @@ function lifecircleCircle(kit) {
         };
       })),
     };
+    const gates = await openGates(scene.walk.gates, net);
     const cellOf = await open(pointCell);
     const first = new Int32Array(kit.cells().n).fill(-1);
     for (let p = cellOf.length - 1; p >= 0; p--) first[cellOf[p]] = p;
@@ -42,8 +43,24 @@ function lifecircleCircle(kit) {
       for (let row = start[f]; row < start[f + 1]; row++) giving[art.facilities.service[row]].push(f);
     }
     const [people, met] = await Promise.all([scene.walk.point_people, scene.walk.point_met].map((one) => one && open(one)));
-    walk = {net, cellOf, people, met, first, start, giving, closed: new Set(), ...window.lifecircleWalk(net)};
+    walk = {net, gates, cellOf, people, met, first, start, giving, closed: new Set(), ...window.lifecircleWalk(net)};
     return walk;
+  }
+
+  /** Lays what an opened gate would join behind the edges, closed as yet; gate g owns links[g] .. links[g + 1]. */
+  async function openGates(packed, net) {
+    const [x, y, links, a, b] = await Promise.all(['x', 'y', 'links', 'a', 'b'].map((key) => open(packed[key])));
+    const longer = (values, more) => {
+      const all = new Int32Array(values.length + more.length);
+      all.set(values);
+      all.set(more, values.length);
+      return all;
+    };
+    const none = new Int32Array(a.length).fill(-1);
+    const gates = {node: packed.node, lon: x, lat: y, step: packed.step, first: net.u.length, links: sums(links)};
+    Object.assign(net, {u: longer(net.u, a), v: longer(net.v, b), line: longer(net.line, none)});
+    for (const one of net.costs) Object.assign(one, {uv: longer(one.uv, none), vu: longer(one.vu, none)});
+    return gates;
   }
 
   /** The nearest facility of every service from a cell's main access point, and the next one. */
@@ -196,6 +213,7 @@ function lifecircleCircle(kit) {
   }
 
   return {
+    FAR: 0x7fffffff,
     /** Draws the circle of a cell and returns its panel; null where the page has no network or the cell no join. */
     async show(at) {
       if (!scene.walk || at < 0) return null;
@@ -209,22 +227,27 @@ function lifecircleCircle(kit) {
       if (sheet && map.hasLayer(sheet)) sheet.remove();
     },
     ready,
-    /** Ticks from every access point to the nearest facility of a service, as edited, with what each point counts. */
-    async pointTicks(i) {
+    /**
+     * Ticks from every access point to the nearest facility of a service, as edited, with what each point counts; by
+     * the cost the service is measured in, or another one.
+     */
+    async pointTicks(i, other = null) {
       await ready();
       const n = walk.cellOf.length;
-      const doors = [];
-      const serving = new Set(walk.giving[i].filter((f) => !walk.closed.has(f)));
+      const c = other ?? scene.walk.service_cost[i];
       const key = kit.edition(i);
-      if (!known.has(i) || known.get(i).key !== key) {
+      const at = i + ' ' + c;
+      if (!known.has(at) || known.get(at).key !== key) {
+        const doors = [];
+        const serving = new Set(walk.giving[i].filter((f) => !walk.closed.has(f)));
         walk.net.doors.facility.forEach((f, d) => serving.has(f) && doors.push(d));
-        const ticks = walk.walkTo(scene.walk.service_cost[i], doors, kit.moreDoors(i), n);
-        const main = Uint8Array.from(walk.cellOf, (at, p) => (walk.first[at] === p ? 1 : 0));
+        const ticks = walk.walkTo(c, doors, kit.moreDoors(i, c), n);
+        const main = Uint8Array.from(walk.cellOf, (place, p) => (walk.first[place] === p ? 1 : 0));
         const judged = Uint8Array.from({length: n}, (_, p) => (walk.met[i * n + p] < 0 ? 0 : 1));
         const weight = walk.people || main.map((one) => one);
-        known.set(i, {key, ticks, main, judged, weight});
+        known.set(at, {key, ticks, main, judged, weight, first: walk.first});
       }
-      return known.get(i);
+      return known.get(at);
     },
     /** Ticks from a cell to the nearest facility of each service, null beyond the cutoff: what the engine says too. */
     async ticks(at) {

@@ -1,407 +1,47 @@
 /**
  * Draws a scene on a Leaflet map: cells, streets, outlines, facilities and gap clusters on canvas tiles, with one
- * legend, a readout and controls. Text from data is only ever set as text content.
- *
- * Geometry is kept in world pixels at zoom 0 (256 across), so a tile needs one multiplication per coordinate. A tile
- * of cells remembers which cell each of its pixels shows; another colouring is then a table look-up.
+ * legend, a readout and controls.
  * @param {L.Map} map the map to draw on
  */
 function lifecircleMap(map) {
   'use strict';
 
   const scene = JSON.parse(document.getElementById('lc-scene').textContent);
-  const TILE = 512;
-  const DPR = Math.min(2, window.devicePixelRatio || 1);
   const GAPS = scene.kind === 'gaps';
-  const MOST_ROWS = 300;
-  const NO_VERDICT = 255;
-  const EDGE = 3;  // judged, but what lies beyond the data could change the verdict
   const INK = '#22303c';
-  const state = {lang: scene.lang, layer: null, slide: null, cause: '', pinned: -1, sort: 'people', down: true};
+  const KEPT = 'lifecircle-language';  // the report remembers under it too
+  const state = {
+    lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, pinned: -1, sort: 'people', down: true,
+  };
   const byId = (id) => document.getElementById('lc-' + id);
 
-  // ---------------------------------------------------------------------------------------------- text
-
-  /** A fixed text in the language shown, with {0}, {1} filled in. */
-  function t(key, ...args) {
-    return scene.words[key][state.lang === 'zh' ? 1 : 0].replace(/\{(\d)\}/g, (_, i) => args[i]);
+  /** The language the reader chose before, else the page's own or the browser's; a browser may keep nothing for files. */
+  function remembered() {
+    try {
+      const kept = localStorage.getItem(KEPT);
+      if (kept === 'en' || kept === 'zh') return kept;
+    } catch { /* nothing is kept then */ }
+    return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : scene.lang;
   }
 
-  /** The text of the data in the language shown. */
-  const local = (en, zh) => (state.lang === 'zh' && zh && zh.length ? zh : en);
-
-  /** A name from the data: isolated, so that direction marks in it cannot reorder its surroundings, and not endless. */
-  function name(text) {
-    const all = Array.from(String(text));
-    return make('bdi', {}, all.length > 120 ? all.slice(0, 119).join('') + '…' : text);
-  }
-
-  /** An element with attributes (a function listens to that event) and children; strings become text nodes. */
-  function make(tag, attributes, ...children) {
-    const element = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) {
-      if (typeof value === 'function') element.addEventListener(key, value);
-      else if (value !== false) element.setAttribute(key, value === true ? '' : value);
-    }
-    element.append(...children.flat(2));
-    return element;
-  }
-
-  const cell = (text) => make('td', {class: 'lc-number'}, text);
-  const heading = (text) => make('th', {scope: 'col'}, text);
-  const table = (head, rows, foot) => make('table', {}, make('thead', {}, make('tr', {}, head)), make('tbody', {}, rows),
-    foot ? make('tfoot', {}, foot) : '');
-
-  const grouped = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, ',');
-
-  /** People as a whole number; a part of a person is not nobody. */
-  const people = (n) => (n > 0 && n < 0.5 ? '< 1' : grouped(Math.round(n)));
-
-  /** A share of a whole, never rounded up to all nor down to nothing. */
-  function share(part, whole) {
-    if (!(whole > 0)) return '–';
-    const percent = (100 * part) / whole;
-    if (part > 0 && percent < 0.05) return '< 0.1 %';
-    if (part < whole && percent >= 99.95) return '> 99.9 %';
-    return (part === whole ? '100' : percent.toFixed(part === 0 ? 0 : 1)) + ' %';
-  }
-
-  const serviceTitle = (i) => local(scene.services[i].title, scene.services[i].title_zh);
-  const bare = (unit, value) => String(Math.round((unit === 's' ? value / 60 : value) * 10) / 10);
-  const unitWord = (unit) => t(unit === 's' ? 'min' : 'm');
-  const round = (unit, value) => bare(unit, value) + ' ' + unitWord(unit);
-  const cutoff = (unit) => '> ' + round(unit, unit === 's' ? scene.cutoff_s : scene.cutoff_m);
-
-  /** A cost as people read it, rounded up, so that 15 min 1 s never reads as the 15 min it misses. */
-  function cost(unit, value) {
-    if (unit === 'm') return Math.ceil(value) + ' ' + t('m');
-    return (Math.ceil(value / 6 - 1e-9) / 10).toFixed(1) + ' ' + t('min');
-  }
-
-  function area(m2) {
-    const ha = m2 / 1e4;
-    return (ha < 0.1 ? '< 0.1' : ha < 10 ? ha.toFixed(1) : grouped(Math.round(ha))) + ' ' + t('ha');
-  }
-
-  /** The name of a zone, by its position or its name. */
-  function zoneName(zone) {
-    const i = typeof zone === 'string' ? scene.zones.names.indexOf(zone) : zone;
-    if (i < 0 || i >= scene.zones.names.length) return typeof zone === 'string' && zone ? zone : t('none');
-    return local(scene.zones.names[i], scene.zones.names_zh[i]);
-  }
-
-  // -------------------------------------------------------------------------------------- opening arrays
-
-  /** Undoes `pack`: base64, gzip, byte planes, zigzag, differences. */
-  async function open(packed) {
-    const text = atob(packed.zip);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-    const planes = new Uint8Array(await new Response(stream).arrayBuffer());
-    const {n, width, delta} = packed;
-    const out = new Int32Array(n);
-    let last = 0;
-    for (let i = 0; i < n; i++) {
-      let folded = 0;
-      for (let p = 0; p < width; p++) folded |= planes[p * n + i] << (8 * p);
-      const value = (folded >>> 1) ^ -(folded & 1);
-      last = delta ? last + value : value;
-      out[i] = last;
-    }
-    return out;
-  }
-
-  const worldX = (lon) => (lon / 360 + 0.5) * 256;
-  const worldY = (lat) => (0.5 - Math.log(Math.tan(Math.PI / 4 + (lat * Math.PI) / 360)) / (2 * Math.PI)) * 256;
+  const {
+    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, area,
+    zoneName, line,
+  } = window.lifecircleText(scene, state);
+  const {open, sums, worldX, worldY, openPoints, openPaths, openCells, inRing, inShape} = window.lifecircleArrays();
   const worldScale = () => map.options.crs.scale(map.getZoom()) / 256;
   const toWorld = (latlng) => [worldX(latlng.lng), worldY(latlng.lat)];
   const toLatLng = (x, y) => L.latLng((Math.atan(Math.exp((0.5 - y / 256) * 2 * Math.PI)) * 360) / Math.PI - 90,
     (x / 256 - 0.5) * 360);
 
-  const emptyBox = () => [Infinity, Infinity, -Infinity, -Infinity];
-
-  function grow(box, x, y) {
-    if (x < box[0]) box[0] = x;
-    if (y < box[1]) box[1] = y;
-    if (x > box[2]) box[2] = x;
-    if (y > box[3]) box[3] = y;
-  }
-
-  function sums(counts) {
-    const out = new Int32Array(counts.length + 1);
-    for (let i = 0; i < counts.length; i++) out[i + 1] = out[i] + counts[i];
-    return out;
-  }
-
-  /** Points in world pixels. */
-  async function openPoints(packed) {
-    const [lon, lat] = await Promise.all([packed.x, packed.y].map(open));
-    const {step} = packed;
-    return {x: Float64Array.from(lon, (v) => worldX(v * step)), y: Float64Array.from(lat, (v) => worldY(v * step))};
-  }
-
-  /** Lines or rings with the box of each shape; shape s owns lines shape[s] .. shape[s + 1]. */
-  async function openPaths(packed) {
-    const [xy, points, lines] = await Promise.all([openPoints(packed), open(packed.points), open(packed.lines)]);
-    const paths = {...xy, start: sums(points), shape: sums(lines), box: new Float64Array(4 * lines.length)};
-    for (let s = 0; s < lines.length; s++) {
-      const box = emptyBox();
-      const [from, to] = [paths.start[paths.shape[s]], paths.start[paths.shape[s + 1]]];
-      for (let i = from; i < to; i++) grow(box, paths.x[i], paths.y[i]);
-      paths.box.set(box, 4 * s);
-    }
-    return paths;
-  }
-
-  /** Cells as quads in world pixels, sorted by the row of a coarse grid so that `near` reads few of them. */
-  async function openCells({n, corners, tenths, zone, status, ids, step}) {
-    const [at, people10, zones, statuses] = await Promise.all([corners, tenths, zone, status].map(open));
-    const place = ids.list ? null : await Promise.all([ids.row, ids.col].map(open));
-    const [x, y] = [new Float64Array(4 * n), new Float64Array(4 * n)];
-    const box = emptyBox();
-    let reach = 0;
-    for (let i = 0; i < n; i++) {
-      for (let k = 0; k < 4; k++) {
-        x[4 * i + k] = worldX((at[i] + (k && at[2 * k * n + i])) * step);
-        y[4 * i + k] = worldY((at[n + i] + (k && at[(2 * k + 1) * n + i])) * step);
-        reach = Math.max(reach, Math.abs(x[4 * i + k] - x[4 * i]), Math.abs(y[4 * i + k] - y[4 * i]));
-      }
-      grow(box, x[4 * i], y[4 * i]);
-    }
-    const band = Math.max((box[3] - box[1]) / 512, reach, 1e-9);
-    const bandOf = (value) => Math.max(0, Math.min(511, Math.floor((value - box[1]) / band)));
-    const counts = new Int32Array(512);
-    for (let i = 0; i < n; i++) counts[bandOf(y[4 * i])]++;
-    const start = sums(counts);
-    const [next, order] = [start.slice(), new Int32Array(n)];
-    for (let i = 0; i < n; i++) order[next[bandOf(y[4 * i])]++] = i;
-    /** Calls `visit` with every cell that may touch the box. */
-    function near(x0, y0, x1, y1, visit) {
-      for (let j = start[bandOf(y0 - reach)]; j < start[bandOf(y1 + reach) + 1]; j++) {
-        const left = x[4 * order[j]];
-        if (left >= x0 - reach && left <= x1 + reach) visit(order[j]);
-      }
-    }
-    const id = (i) => (place ? 'r' + place[0][i] + 'c' + place[1][i] : ids.list[i]);
-    return {n, x, y, tenths: people10, zone: zones, status: statuses, id, near, shown: new Uint8Array(n)};
-  }
-
-  /** Whether a place lies inside a ring of n corners that starts at `from`. */
-  function inRing(x, y, from, n, px, py) {
-    let inside = false;
-    for (let i = from, j = from + n - 1; i < from + n; j = i++) {
-      if (y[i] > py !== y[j] > py && px < ((x[j] - x[i]) * (py - y[i])) / (y[j] - y[i]) + x[i]) inside = !inside;
-    }
-    return inside;
-  }
-
-  function inShape(paths, s, px, py) {
-    const b = paths.box.subarray(4 * s, 4 * s + 4);
-    if (px < b[0] || py < b[1] || px > b[2] || py > b[3]) return false;
-    let inside = false;
-    for (let l = paths.shape[s]; l < paths.shape[s + 1]; l++) {
-      const from = paths.start[l];
-      inside = inside !== inRing(paths.x, paths.y, from, paths.start[l + 1] - from, px, py);
-    }
-    return inside;
-  }
-
-  // ---------------------------------------------------------------------------------------- tiles
-
   let cells;
   let services;
   const art = {};
   const sheets = {};
-
-  /** Canvas tiles in a pane of their own, painted by `paint(context, view, canvas)`; `repaint` paints them again. */
-  const Sheet = L.GridLayer.extend({
-    options: {tileSize: TILE, updateWhenZooming: false, keepBuffer: 1},
-    initialize(pane, zIndex, paint) {
-      map.createPane('lc-' + pane).style.zIndex = zIndex;
-      L.setOptions(this, {pane: 'lc-' + pane});
-      this.paint = paint;
-      this.canvases = new Map();
-      this.on('tileunload', (event) => this.canvases.delete(event.tile));
-    },
-    createTile(coords) {
-      const canvas = make('canvas', {width: TILE * DPR, height: TILE * DPR});
-      const scale = map.options.crs.scale(coords.z) / 256;
-      const margin = 12 / scale;
-      const view = {
-        z: Math.log2(scale), scale, ox: coords.x * TILE, oy: coords.y * TILE,
-        x0: (coords.x * TILE) / scale - margin, y0: (coords.y * TILE) / scale - margin,
-        x1: ((coords.x + 1) * TILE) / scale + margin, y1: ((coords.y + 1) * TILE) / scale + margin,
-      };
-      this.canvases.set(canvas, view);
-      this.draw(canvas, view);
-      return canvas;
-    },
-    draw(canvas, view) {
-      const context = canvas.getContext('2d');
-      context.setTransform(1, 0, 0, 1, 0, 0);
-      context.clearRect(0, 0, canvas.width, canvas.height);
-      context.setTransform(DPR, 0, 0, DPR, 0, 0);
-      context.lineJoin = 'round';
-      this.paint(context, view, canvas);
-    },
-    repaint() {
-      for (const [canvas, view] of this.canvases) this.draw(canvas, view);
-    },
-  });
-
-  const touches = (box, s, view) =>
-    box[4 * s] <= view.x1 && box[4 * s + 2] >= view.x0 && box[4 * s + 1] <= view.y1 && box[4 * s + 3] >= view.y0;
-
-  /** Adds the lines of a shape to the current path, leaving out points closer than half a pixel to the one before. */
-  function trace(context, paths, s, view, closed) {
-    for (let l = paths.shape[s]; l < paths.shape[s + 1]; l++) {
-      const end = paths.start[l + 1] - 1;
-      let px = Infinity;
-      let py = Infinity;
-      for (let i = paths.start[l]; i <= end; i++) {
-        const x = paths.x[i] * view.scale - view.ox;
-        const y = paths.y[i] * view.scale - view.oy;
-        if (px === Infinity) context.moveTo(x, y);
-        else if (i < end && Math.abs(x - px) + Math.abs(y - py) < 0.7) continue;
-        else context.lineTo(x, y);
-        px = x;
-        py = y;
-      }
-      if (closed) context.closePath();
-    }
-  }
-
-  /** Paints polygons in passes, so that no halo covers a neighbour's line; `style(s)` gives a shape's pen for each. */
-  function paintShapes(paths, style) {
-    return (context, view) => {
-      for (let pass = 0; pass < 2; pass++) {
-        for (let s = 0; s < paths.shape.length - 1; s++) {
-          const pen = touches(paths.box, s, view) && style(s)[pass];
-          if (!pen) continue;
-          context.beginPath();
-          trace(context, paths, s, view, true);
-          Object.assign(context, {fillStyle: pen.fill, strokeStyle: pen.stroke, lineWidth: pen.width});
-          context.setLineDash(pen.dash || []);
-          if (pen.fill) context.fill('evenodd');
-          if (pen.stroke) context.stroke();
-        }
-      }
-    };
-  }
-
-  /** Main roads always, streets and then paths as the map comes closer: stroking is what slow machines feel. */
-  function paintStreets(context, view) {
-    const {paths, rank} = art.streets;
-    const pens = [[8, '#6f6b66', 1.5], [13, '#85817b', 0.8], [15, '#9a958e', 0.7]];
-    for (let r = 2; r >= 0; r--) {
-      const [from, colour, width] = pens[r];
-      if (view.z < from) continue;
-      context.strokeStyle = colour;
-      context.lineWidth = width * (view.z >= 16 ? 1.8 : view.z < 12 ? 0.7 : 1);
-      context.setLineDash(r === 2 && view.z >= 16 ? [4, 2] : []);
-      context.globalAlpha = 0.75;
-      let open = 0;
-      context.beginPath();
-      for (let s = 0; s < rank.length; s++) {
-        if (rank[s] !== r || !touches(paths.box, s, view)) continue;
-        trace(context, paths, s, view, false);
-        // Very long paths are slower to stroke than many short ones.
-        if (++open % 400 === 0) {
-          context.stroke();
-          context.beginPath();
-        }
-      }
-      context.stroke();
-    }
-    context.globalAlpha = 1;
-  }
-
-  const shownFacility = (i) => state.layer.service < 0 || art.facilities.service[i] === state.layer.service;
-
-  function paintFacilities(context, view) {
-    const f = art.facilities;
-    if (state.layer.service < 0 && view.z < 14) return;
-    const radius = (state.layer.service < 0 ? 2 : 3.2) + (view.z >= 15 ? 1.3 : view.z >= 13 ? 0.6 : 0);
-    for (let i = 0; i < f.x.length; i++) {
-      if (f.x[i] < view.x0 || f.x[i] > view.x1 || f.y[i] < view.y0 || f.y[i] > view.y1 || !shownFacility(i)) continue;
-      context.beginPath();
-      context.arc(f.x[i] * view.scale - view.ox, f.y[i] * view.scale - view.oy, radius, 0, 2 * Math.PI);
-      context.globalAlpha = whatif.isClosed(i) ? 0.25 : 1;
-      context.fillStyle = f.planned[i] ? '#ffffff' : '#1f3a8a';
-      context.strokeStyle = f.planned[i] ? '#1f3a8a' : '#ffffff';
-      context.lineWidth = f.planned[i] ? 1.8 : 1.2;
-      context.fill();
-      context.stroke();
-    }
-    context.globalAlpha = 1;
-  }
-
-  const Cells = Sheet.extend({
-    /** Which cell every pixel of the tile shows; done once a tile, by scan lines through pixel centres. */
-    locate(view, side) {
-      const at = new Int32Array(side * side).fill(-1);
-      const scale = view.scale * DPR;
-      const [ox, oy] = [view.ox * DPR, view.oy * DPR];
-      const px = new Float64Array(4);
-      const py = new Float64Array(4);
-      cells.near(view.x0, view.y0, view.x1, view.y1, (cell) => {
-        let top = Infinity;
-        let bottom = -Infinity;
-        for (let k = 0; k < 4; k++) {
-          px[k] = cells.x[4 * cell + k] * scale - ox;
-          py[k] = cells.y[4 * cell + k] * scale - oy;
-          top = Math.min(top, py[k]);
-          bottom = Math.max(bottom, py[k]);
-        }
-        let drawn = false;
-        const last = Math.min(side - 1, Math.ceil(bottom - 0.5) - 1);
-        for (let row = Math.max(0, Math.ceil(top - 0.5)); row <= last; row++) {
-          let left = Infinity;
-          let right = -Infinity;
-          const level = row + 0.5;
-          for (let k = 0, j = 3; k < 4; j = k++) {
-            if (py[k] <= level === py[j] <= level) continue;
-            const x = px[k] + ((level - py[k]) * (px[j] - px[k])) / (py[j] - py[k]);
-            left = Math.min(left, x);
-            right = Math.max(right, x);
-          }
-          const from = Math.max(0, Math.ceil(left - 0.5));
-          const to = Math.min(side, Math.ceil(right - 0.5));
-          if (from < to) {
-            at.fill(cell, row * side + from, row * side + to);
-            drawn = true;
-          }
-        }
-        // A cell smaller than a pixel still shows, unless another cell holds that pixel.
-        const column = Math.floor((px[0] + px[2]) / 2);
-        const row = Math.floor((py[0] + py[2]) / 2);
-        if (!drawn && column >= 0 && row >= 0 && column < side && row < side && at[row * side + column] < 0) {
-          at[row * side + column] = cell;
-        }
-      });
-      return at;
-    },
-    /** Colours the pixels of a tile from its cells. */
-    colour(context, view, canvas) {
-      const side = canvas.width;
-      view.at = view.at || this.locate(view, side);
-      this.scratch = this.scratch || context.createImageData(side, side);
-      const pixels = new Uint32Array(this.scratch.data.buffer);
-      const {at} = view;
-      const {shown, status} = cells;
-      const table = this.table;
-      const marked = state.layer.kind !== 'people';
-      const dot = (p) => p % (6 * DPR) < 2 * DPR;
-      for (let i = 0; i < at.length; i++) {
-        const cell = at[i];
-        if (cell < 0) pixels[i] = 0;
-        else if (marked && status[cell] === EDGE && dot(i % side) && dot((i / side) | 0)) pixels[i] = 0xff3c3022;
-        else if (shown[cell] !== NO_VERDICT) pixels[i] = table[shown[cell]];
-        else pixels[i] = ((i % side) + ((i / side) | 0)) % (8 * DPR) < 2 * DPR ? 0xff8c8781 : 0xffe4e1dd;
-      }
-      context.putImageData(this.scratch, 0, 0);
-    },
+  const {
+    NO_VERDICT, EDGE, Sheet, Cells, paintShapes, paintStreets, paintFacilities, paintEntrances, paintGates, shownFacility,
+  } = window.lifecirclePaint({
+    map, state, art, make, worldX, worldY, cells: () => cells, isClosed: (i) => whatif.isClosed(i), gates: () => whatif.gates(),
   });
 
   // ------------------------------------------------------------------------------------- classes, legend
@@ -410,8 +50,9 @@ function lifecircleMap(map) {
   function classify(layer) {
     const {shown, status, tenths} = cells;
     const service = services[layer.service];
+    const values = layer.values || service?.values;  // those of the standard's own cost, or of another
     const limits = layer.limits.map((limit) => (layer.kind === 'people' ? limit * 10
-      : layer.kind === 'service' ? limit / service.quantum : limit));
+      : layer.kind === 'service' ? limit / (layer.values ? 1 : service.quantum) : limit));
     for (let i = 0; i < cells.n; i++) {
       let value = -1;
       if (layer.kind === 'people') value = tenths[i];
@@ -419,7 +60,7 @@ function lifecircleMap(map) {
         if (layer.kind === 'unmet') value = cells.unmet[i] > 0 || cells.unknown[i] === 0 ? cells.unmet[i] : -1;
         else if (service.met[i] >= 0) {
           if (layer.kind === 'met') value = service.met[i] === 0 ? 1 : 0;
-          else value = service.values[i] < 0 ? Infinity : service.values[i];
+          else value = values[i] < 0 ? Infinity : values[i];
         }
       }
       let at = 0;
@@ -453,14 +94,17 @@ function lifecircleMap(map) {
       return t('n_unmet', i === limits.length ? '≥ ' + low : low < limits[i] ? low + '–' + limits[i] : low);
     }
     if (kind === 'people') return range(limits, i, grouped);
-    const {unit} = scene.services[service];
+    const unit = unitOf(service);
     return range(limits, i, (value) => bare(unit, value)) + ' ' + unitWord(unit);
   }
+
+  /** The unit a service is shown in: that of its standard, or of the cost the reader chose. */
+  const unitOf = (service) => (state.cost === null ? scene.services[service].unit : scene.walk.costs[state.cost].unit);
 
   function swatch(colour, kind) {
     const box = make('i', {class: 'lc-swatch ' + (kind || '')});
     if (kind === 'lc-cluster') {
-      const seen = colour + clusterAlpha();
+      const seen = colour + gaps.alpha();
       box.style.background = `linear-gradient(${seen}, ${seen}), ${scene.layers[0].colours[1]}`;
     } else if (colour) box.style.background = colour;
     return box;
@@ -487,12 +131,13 @@ function lifecircleMap(map) {
     }
     const head = [make('td', {colspan: 2}), heading(t(layer.people ? 'residents' : 'n_cells')), heading(t('share'))];
     const walked = service?.by_zone.length ? 'by_zone_note' : 'service_note';
-    const note = GAPS ? 'gap_note' : {unmet: 'unmet_note', service: walked}[layer.kind];
+    const note = GAPS ? 'gap_note' : state.cost !== null ? 'other_cost_note' : {unmet: 'unmet_note', service: walked}[layer.kind];
     const unknown = layer.people && layer.kind !== 'people' && cells.tenths.some((value) => value < 0);
-    if (!legend.isConnected) byId('legend').replaceChildren(legend, slider.box);
-    legend.replaceChildren(make('h2', {}, name(layerTitle(layer))), ...(GAPS ? clusterLegend() : []),
+    if (!legend.isConnected) byId('legend').replaceChildren(legend, costs.box, slider.box);
+    legend.replaceChildren(make('h2', {}, name(layerTitle(layer))), ...(GAPS ? gaps.legend() : []),
       note ? make('p', {}, t(note)) : '', table(head, rows, legendRow('', t('total'), people(whole), '')),
       unknown ? make('p', {}, t('unknown_people')) : '');
+    drawCosts();
     drawSlider();
   }
 
@@ -507,10 +152,11 @@ function lifecircleMap(map) {
     slider.box.hidden = !shown;
     slider.input.ariaLabel = t('slider');
     if (!shown) return;
-    const {unit, threshold} = scene.services[layer.service];
+    const {threshold} = scene.services[layer.service];
+    const unit = unitOf(layer.service);
     const [least, most, step] = unit === 's' ? [300, Math.min(1800, scene.cutoff_s), 60] : [100, scene.cutoff_m, 50];
     Object.assign(slider.input, {min: least, max: most, step});
-    if (!state.slide) slider.input.value = threshold;
+    if (!state.slide) slider.input.value = state.cost === null ? threshold : most;
     slider.word.textContent = t('slider');
     slider.said.textContent = round(unit, Number(slider.input.value));
     slider.input.setAttribute('aria-valuetext', slider.said.textContent);
@@ -520,9 +166,10 @@ function lifecircleMap(map) {
   async function slide() {
     const {layer} = state;
     const limit = Number(slider.input.value);
-    slider.said.textContent = round(scene.services[layer.service].unit, limit);
-    const {ticks, weight, main, judged} = await circle.pointTicks(layer.service);
-    if (state.layer !== layer || Number(slider.input.value) !== limit) return;
+    slider.said.textContent = round(unitOf(layer.service), limit);
+    const other = state.cost;
+    const {ticks, weight, main, judged, first} = await circle.pointTicks(layer.service, other);
+    if (state.layer !== layer || state.cost !== other || Number(slider.input.value) !== limit) return;
     const [crowd, number] = [[0, 0, 0], [0, 0, 0]];
     for (let p = 0; p < ticks.length; p++) {
       const at = judged[p] ? (ticks[p] <= limit * scene.walk.ticks ? 0 : 1) : 2;
@@ -531,33 +178,61 @@ function lifecircleMap(map) {
     }
     state.slide = {
       ...layer, limits: [limit], colours: [layer.colours[0], layer.colours.at(-1)], standard: null, cells: number,
-      people: layer.people && crowd.map((sum) => sum / 1024),
+      people: layer.people && crowd.map((sum) => sum / 1024), values: other === null ? null : cellValues(ticks, first),
     };
     classify(state.slide);
     sheets.cells.repaint();
     drawLegend();
   }
 
-  /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
-  const clusterAlpha = () => (state.layer.service < 0 ? '30' : 'b8');
-  const gapClass = (row) => scene.gaps.limits.filter((limit) => row.people > limit).length;
-  const shownGap = (row) => (state.layer.service < 0 || row.service === state.layer.service)
-    && (!state.cause || causeOf(row) === state.cause);
+  /** What each cell's main access point walks, in seconds or metres; -1 beyond the search. */
+  const cellValues = (ticks, first) => Float64Array.from(first, (p) => (p < 0 || ticks[p] === circle.FAR ? -1
+    : ticks[p] / scene.walk.ticks));
 
-  /** The kind of a cause: what it says first, apart from what severs this very gap. */
-  const causeOf = (row) => row.cause.split('. ')[0];
+  // Which cost a service is shown in: that of its standard, or another one the file holds, which decides nothing.
+  const costs = {box: make('label', {class: 'lc-cost'}), select: make('select', {change: chooseCost}), word: make('span', {})};
+  costs.box.append(costs.word, costs.select);
 
-  function clusterLegend() {
-    const {limits, colours, rows} = scene.gaps;
-    const shown = rows.filter(shownGap);
-    const count = (test) => grouped(shown.filter(test).length);
-    const body = colours.map((colour, i) => legendRow(swatch(colour, 'lc-cluster'), range(limits, i, grouped),
-      count((row) => row.people !== null && gapClass(row) === i)));
-    if (shown.some((row) => row.people === null)) {
-      body.push(legendRow(swatch('#ffffff', 'lc-cluster'), t('not_known'), count((row) => row.people === null)));
-    }
-    return [make('p', {}, t('gap_classes')), table([make('td', {colspan: 2}), heading(t('n_clusters'))], body)];
+  function drawCosts() {
+    const {layer} = state;
+    const shown = layer.kind === 'service' && scene.walk && scene.walk.costs.length > 1;
+    costs.box.hidden = !shown;
+    if (!shown) return;
+    const own = scene.walk.service_cost[layer.service];
+    costs.word.textContent = t('measured_in');
+    costs.select.replaceChildren(...scene.walk.costs.map(({title, title_zh: titleZh}, c) => make('option', {
+      value: c, selected: c === (state.cost ?? own),
+    }, local(title, titleZh) + (c === own ? ' ' + t('of_the_standard') : ''))));
   }
+
+  /** Shows the service by another cost, walked in the page. */
+  async function chooseCost() {
+    const {layer} = state;
+    const c = Number(costs.select.value);
+    if (c === scene.walk.service_cost[layer.service]) {
+      choose(layer);
+      return;
+    }
+    const {ticks, weight, main, judged, first} = await circle.pointTicks(layer.service, c);
+    if (state.layer !== layer) return;
+    state.cost = c;
+    const {limits, colours} = scene.scales[scene.walk.costs[c].unit];
+    const [crowd, number] = [new Float64Array(limits.length + 2), new Float64Array(limits.length + 2)];
+    for (let p = 0; p < ticks.length; p++) {
+      let at = judged[p] ? 0 : limits.length + 1;
+      while (judged[p] && at < limits.length && ticks[p] > limits[at] * scene.walk.ticks) at++;
+      crowd[at] += weight[p];
+      number[at] += main[p];
+    }
+    state.slide = {
+      ...layer, limits, colours, standard: null, cells: Array.from(number), values: cellValues(ticks, first),
+      people: layer.people && Array.from(crowd, (sum) => sum / 1024),
+    };
+    classify(state.slide);
+    sheets.cells.repaint();
+    drawLegend();
+  }
+
 
   // ------------------------------------------------------------------------------------------ readout
 
@@ -587,14 +262,12 @@ function lifecircleMap(map) {
     return met[at] < 0 ? t('not_known') : cutoff(unit);
   }
 
-  const line = (label, ...value) => [make('dt', {}, label), make('dd', {}, ...value)];
-
   /** Shows a cell: its figures in the layer shown, or everything when it is pinned; and what else is at the place. */
   function readOut(at, place) {
     const box = byId('readout');
     const pinned = at >= 0 && at === state.pinned;
     const lines = at < 0 ? [] : cellLines(at, pinned);
-    if (place) lines.push(...facilityLines(place), ...(GAPS ? gapLines(place) : []));
+    if (place) lines.push(...facilityLines(place), ...(GAPS ? gaps.lines(...toWorld(place)) : []));
     box.hidden = lines.length === 0;
     box.classList.toggle('lc-pinned', pinned);
     // What was asked for is read out; what the mouse passes over is not.
@@ -654,13 +327,6 @@ function lifecircleMap(map) {
     return line(name(serviceTitle(f.service[found])), name(f.names[found] || '–'), planned);
   }
 
-  function gapLines(latlng) {
-    const [px, py] = toWorld(latlng);
-    return scene.gaps.rows.filter((row, i) => shownGap(row) && inShape(art.gaps, i, px, py)).slice(0, 4)
-      .flatMap((row) => line(name(serviceTitle(row.service)), row.people === null ? t('not_known') : people(row.people),
-        ' · ', name(local(row.cause, row.cause_zh))));
-  }
-
   function pin(at, place) {
     state.pinned = at;
     outline.setLatLngs(corners(at));
@@ -688,7 +354,7 @@ function lifecircleMap(map) {
   const circle = window.lifecircleCircle({
     scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
     cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
-    added: (i, point) => whatif.added(i, point), edition: () => whatif.edition(), moreDoors: (i) => whatif.moreDoors(i),
+    added: (i, point) => whatif.added(i, point), edition: () => whatif.edition(), moreDoors: (i, c) => whatif.moreDoors(i, c),
   });
 
   const finder = window.lifecircleFind({
@@ -699,9 +365,15 @@ function lifecircleMap(map) {
     },
   });
 
+  const gaps = window.lifecircleGaps({
+    scene, state, map, art, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff, area,
+    zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
+  });
+
   const whatif = window.lifecircleWhatif({
     scene, map, art, byId, make, name, t, serviceTitle, people, share, toWorld, toLatLng, circle,
     cells: () => cells, services: () => services, shownFacility,
+    drawGates: () => sheets.gates.repaint(),
     changed() {
       countUnmet();
       choose(state.layer);
@@ -709,70 +381,17 @@ function lifecircleMap(map) {
     },
   });
 
-  // -------------------------------------------------------------------------------------- gap table
-
-  const sorters = {
-    service: (row) => serviceTitle(row.service),
-    people: (row) => (row.people === null ? -1 : row.people),
-    worst: (row) => (row.worst === null ? Infinity : row.worst),
-    area: (row) => row.area_m2,
-  };
-
-  function drawGaps() {
-    if (!GAPS) return;
-    const key = sorters[state.sort];
-    const compare = (a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0) * (state.down ? -1 : 1) || a.i - b.i;
-    const all = scene.gaps.rows.map((row, i) => ({...row, i})).filter(shownGap).sort(compare);
-    const shown = all.slice(0, MOST_ROWS);
-    const sorter = (column, word) => make('th', {
-      scope: 'col', 'aria-sort': state.sort !== column ? 'none' : state.down ? 'descending' : 'ascending',
-    }, make('button', {type: 'button', 'data-sort': column, click: () => sortBy(column)},
-      t(word) + (state.sort !== column ? '' : state.down ? ' ▾' : ' ▴')));
-    const columns = {service: 'service', people: 'residents', worst: 'worst', area: 'area'};
-    const head = Object.entries(columns).map(([column, word]) => sorter(column, word));
-    const rows = shown.map((row) => make('tr', {click: () => zoomTo(row.i)},
-      make('th', {scope: 'row'}, make('button', {type: 'button'}, name(serviceTitle(row.service))),
-        make('small', {}, name(local(row.cause, row.cause_zh)), row.zone ? [' · ', name(zoneName(row.zone))] : '')),
-      cell(row.people === null ? t('not_known') : people(row.people)), cell(worst(row)), cell(area(row.area_m2))));
-    byId('gaps').hidden = false;
-    const causes = new Map(scene.gaps.rows.map((row) => [causeOf(row), row]));
-    const select = make('select', {'aria-label': t('cause'), change: (event) => {
-      state.cause = event.target.value;
-      choose(state.layer);
-      byId('gaps').querySelector('select').focus();
-    }}, make('option', {value: ''}, t('every_cause')), [...causes.keys()].sort().map((cause) => make('option',
-      {value: cause, selected: cause === state.cause}, local(cause, causes.get(cause).cause_zh.split('；')[0]).slice(0, 120))));
-    byId('gaps').replaceChildren(causes.size > 1 ? select : '', make('h2', {}, t('gap_table', grouped(shown.length), grouped(all.length))),
-      make('p', {}, t(all.length ? 'gap_hint' : 'no_gaps')), table(head, rows));
-  }
-
-  function worst(row) {
-    const {unit} = scene.services[row.service];
-    return row.worst === null ? cutoff(unit) : cost(unit, row.worst);
-  }
-
-  function sortBy(column) {
-    state.down = state.sort === column ? !state.down : column !== 'service';
-    state.sort = column;
-    drawGaps();
-    byId('gaps').querySelector('[data-sort=' + column + ']').focus();
-  }
-
-  function zoomTo(i) {
-    const [x0, y0, x1, y1] = art.gaps.box.subarray(4 * i, 4 * i + 4);
-    map.fitBounds([toLatLng(x0, y0), toLatLng(x1, y1)], {maxZoom: 64, padding: [40, 40]});
-  }
-
   // ------------------------------------------------------------------------------------- controls
 
   function choose(layer) {
     state.layer = layer;
     state.slide = null;
+    state.cost = null;
     classify(layer);
     sheets.cells.repaint();
-    for (const key of ['facilities', 'gaps']) if (sheets[key]) sheets[key].repaint();
+    for (const key of ['entrances', 'facilities', 'gaps']) if (sheets[key]) sheets[key].repaint();
     drawLegend();
-    drawGaps();
+    gaps.draw();
     readOut(state.pinned, null);
   }
 
@@ -784,7 +403,7 @@ function lifecircleMap(map) {
   function drawControls() {
     byId('layers').lastChild.replaceChildren(...scene.layers.map((layer, i) =>
       option('radio', i, layer === state.layer, name(layerTitle(layer)), null, () => choose(layer))));
-    const overlays = ['streets', 'water', 'zones', 'overlays', 'facilities', 'gaps'].filter((key) => sheets[key]);
+    const overlays = ['streets', 'water', 'zones', 'overlays', 'facilities', 'entrances', 'gaps'].filter((key) => sheets[key]);
     byId('overlays').hidden = overlays.length === 0;
     byId('overlays').lastChild.replaceChildren(...overlays.map((key) => {
       const change = (event) => {
@@ -821,7 +440,7 @@ function lifecircleMap(map) {
     whatif.draw();
     finder.draw();
     drawLegend();
-    drawGaps();
+    gaps.draw();
     readOut(state.pinned, null);
     drawButtons();
     drawLabels();
@@ -885,12 +504,16 @@ function lifecircleMap(map) {
   }
 
   async function openArt() {
-    const {streets, facilities} = scene;
+    const {streets, facilities, entrances} = scene;
     for (const key of ['water', 'zones', 'overlays', 'gaps']) art[key] = await openPaths(scene[key].paths);
     if (streets) art.streets = {paths: await openPaths(streets), rank: await open(streets.rank)};
     if (facilities) {
       const [service, planned] = await Promise.all([facilities.service, facilities.planned].map(open));
       art.facilities = {...await openPoints(facilities), service, planned, names: facilities.names};
+    }
+    if (entrances) {
+      const [row, rows, kind] = await Promise.all([entrances.row, entrances.rows, entrances.kind].map(open));
+      art.entrances = {...await openPoints(entrances), row, rows, kind};
     }
   }
 
@@ -899,7 +522,7 @@ function lifecircleMap(map) {
     const halo = {stroke: '#ffffffb0', width: 4};
     const drawings = {
       water: () => [{fill: '#cfdde8'}],
-      gaps: (i) => gapPens(scene.gaps.rows[i]),
+      gaps: (i) => gaps.pens(scene.gaps.rows[i]),
       zones: () => [halo, {stroke: INK, width: 1.6}],
       overlays: () => [halo, {stroke: '#5b2a86', width: 1.8, dash: [7, 4]}],
     };
@@ -914,19 +537,17 @@ function lifecircleMap(map) {
     if (art.streets) sheets.streets = new Sheet('streets', 240, paintStreets);
     outlines('zones', 250);
     outlines('overlays', 260);
+    if (art.entrances) sheets.entrances = new Sheet('entrances', 265, paintEntrances);
     if (art.facilities) sheets.facilities = new Sheet('facilities', 270, paintFacilities);
-  }
-
-  function gapPens(row) {
-    if (!shownGap(row)) return [];
-    if (!GAPS) return [{stroke: '#ffffff', width: 3.5}, {stroke: '#8b1e3f', width: 1.8}];
-    const fill = row.people === null ? '#ffffff' : scene.gaps.colours[gapClass(row)];
-    return [{fill: fill + clusterAlpha()}, {stroke: '#4a1c0c', width: 1.3}];
+    if (scene.walk) sheets.gates = new Sheet('gates', 275, paintGates);
   }
 
   function listen() {
     byId('lang').addEventListener('click', () => {
       state.lang = state.lang === 'zh' ? 'en' : 'zh';
+      try {
+        localStorage.setItem(KEPT, state.lang);
+      } catch { /* it is chosen for now */ }
       drawTexts();
     });
     map.on('zoomend', placeLabels);
@@ -977,20 +598,13 @@ function lifecircleMap(map) {
     if (!services.length) cells.unknown.fill(1);
   }
 
-  /** The service most people lack (by area where people are unknown): gaps of all services at once hide one another. */
-  function widestGap() {
-    const lacking = scene.services.map((_, i) => scene.gaps.rows.filter((row) => row.service === i)
-      .reduce((sum, row) => sum + (row.people === null ? row.area_m2 : row.people), 0));
-    return lacking.indexOf(Math.max(...lacking));
-  }
-
   async function start() {
     [cells, services] = await Promise.all([openCells(scene.cells), openServices(), openArt()]);
     countUnmet();
-    state.layer = scene.layers[GAPS ? widestGap() + 1 : 0];
+    state.layer = scene.layers[GAPS ? gaps.widest() + 1 : 0];
     makeSheets();
     classify(state.layer);
-    for (const [key, sheet] of Object.entries(sheets)) if (key !== 'gaps' || GAPS) sheet.addTo(map);
+    for (const [key, sheet] of Object.entries(sheets)) if (GAPS || !['gaps', 'entrances'].includes(key)) sheet.addTo(map);
     buttons.addTo(map);
     L.control.scale({imperial: false}).addTo(map);
     mark.addTo(map);

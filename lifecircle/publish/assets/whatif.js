@@ -1,5 +1,5 @@
 /**
- * What if there were a facility here, or none there: coverage at once, with the streets and people of the run.
+ * What if there were a facility here, or none there, or a gate stood open: coverage at once, with the streets and people of the run.
  * @param {object} kit what the map lends
  */
 function lifecircleWhatif(kit) {
@@ -84,7 +84,7 @@ function lifecircleWhatif(kit) {
     const those = edits.filter((edit) => edit.service === i);
     const first = original.get(i);
     const layer = scene.layers.find((one) => one.kind === 'service' && one.service === i);
-    if (!those.length && !walk.giving[i].some((f) => walk.closed.has(f))) {
+    if (!those.length && !walk.giving[i].some((f) => walk.closed.has(f)) && !edits.some((edit) => edit.gate !== undefined)) {
       Object.assign(layer, counted.get(layer));
       mine.values.set(first.values);
       mine.met.set(first.met);
@@ -95,7 +95,7 @@ function lifecircleWhatif(kit) {
     const serving = new Set(open);
     const doors = [];
     walk.net.doors.facility.forEach((f, d) => serving.has(f) && doors.push(d));
-    const ticks = walk.walkTo(c, doors, those.flatMap((edit) => edit.doors || []), n());
+    const ticks = walk.walkTo(c, doors, moreDoors(i, c), n());
     const cells = kit.cells();
     for (let p = 0; p < n(); p++) {
       if (first.points[p] < 0) continue;
@@ -140,6 +140,9 @@ function lifecircleWhatif(kit) {
   }
 
   const n = () => walk.cellOf.length;
+
+  /** Doors of the facilities added of a service, priced by a cost. */
+  const moreDoors = (i, c) => edits.filter((edit) => edit.service === i).flatMap((edit) => edit.doors[c] || []);
 
   /** People (cells, where nobody counted them) by service and for all of them together, and the whole. */
   function totals() {
@@ -202,8 +205,8 @@ function lifecircleWhatif(kit) {
   }
 
   function add(place) {
-    const doors = doorsAt(place, scene.walk.service_cost[service]);
-    told = doors && doors.length ? '' : t('too_far_off');
+    const doors = scene.walk.costs.map((_, c) => doorsAt(place, c));
+    told = doors[scene.walk.service_cost[service]]?.length ? '' : t('too_far_off');
     if (told) return draw();
     const mark = window.L.circleMarker(place, {radius: 7, color: '#c8102e', weight: 3, fillColor: '#ffffff', fillOpacity: 1, interactive: false});
     edits.push({service, place, doors, mark: mark.addTo(marks)});
@@ -221,6 +224,43 @@ function lifecircleWhatif(kit) {
     return refresh(servicesOf(f));
   }
 
+  /** The gate nearest to a place, -1 where none is near enough on the screen. */
+  function gateAt(place) {
+    const {lon, lat, step} = walk.gates;
+    let found = -1;
+    let best = NEAR_PX;
+    const here = map.latLngToContainerPoint(place);
+    for (let g = 0; g < lon.length; g++) {
+      if (Math.abs(lon[g] * step - place.lng) > 0.01 || Math.abs(lat[g] * step - place.lat) > 0.01) continue;
+      const off = here.distanceTo(map.latLngToContainerPoint([lat[g] * step, lon[g] * step]));
+      if (off < best) [best, found] = [off, g];
+    }
+    return found;
+  }
+
+  /** Lets everybody through a gate, or shuts it again as the run has it. */
+  function setGate(g, ticks) {
+    const {first, links} = walk.gates;
+    for (const {uv, vu} of walk.net.costs) {
+      uv.fill(ticks, first + links[g], first + links[g + 1]);
+      vu.fill(ticks, first + links[g], first + links[g + 1]);
+    }
+  }
+
+  const everyService = () => scene.services.map((_, i) => i);
+
+  function openGate(place) {
+    const g = gateAt(place);
+    told = g < 0 ? t('no_gate_there') : '';
+    if (told || edits.some((edit) => edit.gate === g)) return draw();
+    setGate(g, 0);
+    const {lon, lat, step} = walk.gates;
+    const at = [lat[g] * step, lon[g] * step];
+    const mark = window.L.circleMarker(at, {radius: 7, color: '#c8102e', weight: 3, fill: false, interactive: false});
+    edits.push({gate: g, at, mark: mark.addTo(marks)});
+    return refresh(everyService());
+  }
+
   const rowsOf = (f) => Array.from({length: walk.start[f + 1] - walk.start[f]}, (_, k) => walk.start[f] + k);
   const servicesOf = (f) => Array.from(art.facilities.service.slice(walk.start[f], walk.start[f + 1]));
 
@@ -228,7 +268,10 @@ function lifecircleWhatif(kit) {
     const edit = edits.pop();
     if (!edit) return;
     if (edit.mark) edit.mark.remove();
-    if (edit.closes === undefined) refresh([edit.service]);
+    if (edit.gate !== undefined) {
+      setGate(edit.gate, -1);
+      refresh(everyService());
+    } else if (edit.closes === undefined) refresh([edit.service]);
     else {
       walk.closed.delete(edit.closes);
       refresh(servicesOf(edit.closes));
@@ -237,11 +280,16 @@ function lifecircleWhatif(kit) {
 
   /** The edits as a scenario: GeoJSON, each feature an edit. */
   function scenario() {
+    const point = (lng, lat) => ({type: 'Point', coordinates: [lng, lat].map((v) => Math.round(v * 1e6) / 1e6)});
     const features = edits.map((edit) => {
-      const geometry = edit.place ? {type: 'Point', coordinates: [edit.place.lng, edit.place.lat].map((v) => Math.round(v * 1e6) / 1e6)} : null;
-      const properties = edit.place ? {edit: 'add_facility', service: scene.services[edit.service].key}
-        : {edit: 'close_facility', facility_id: scene.walk.facility_id[edit.closes]};
-      return {type: 'Feature', properties, geometry};
+      const feature = (properties, geometry) => ({type: 'Feature', properties, geometry});
+      if (edit.gate !== undefined) {
+        return feature({edit: 'open_gate', node: walk.gates.node[edit.gate]}, point(edit.at[1], edit.at[0]));
+      }
+      if (edit.place) {
+        return feature({edit: 'add_facility', service: scene.services[edit.service].key}, point(edit.place.lng, edit.place.lat));
+      }
+      return feature({edit: 'close_facility', facility_id: scene.walk.facility_id[edit.closes]}, null);
     });
     return {type: 'FeatureCollection', schema: 1, features};
   }
@@ -261,6 +309,7 @@ function lifecircleWhatif(kit) {
       before = totals();
       marks.addTo(map);
     }
+    kit.drawGates();
     draw();
   }
 
@@ -285,11 +334,13 @@ function lifecircleWhatif(kit) {
     const radio = (value, word) => make('label', {}, make('input', {
       type: 'radio', name: 'lc-whatif-mode', value, checked: mode === value, change: () => turn(value),
     }), make('span', {}, t(word)));
-    const list = edits.map((edit) => make('li', {}, edit.place ? t('added_one', serviceTitle(edit.service))
-      : [t('closed_one', ''), name(art.facilities.names[edit.row] || t('unnamed'))]));
+    const list = edits.map((edit) => make('li', {}, edit.gate !== undefined ? t('opened_one', walk.gates.node[edit.gate])
+      : edit.place ? t('added_one', serviceTitle(edit.service))
+        : [t('closed_one', ''), name(art.facilities.names[edit.row] || t('unnamed'))]));
     const button = (word, click) => make('button', {type: 'button', click}, t(word));
     box.lastChild.replaceChildren(make('p', {}, t('what_if_note')), select, radio('off', 'off'), radio('add', 'add_one'),
-      radio('close', 'close_one'), make('p', {role: 'status'}, told), make('ol', {}, list), ...results(),
+      radio('close', 'close_one'), ...(scene.walk.gates.node.length ? [radio('gate', 'open_one')] : []),
+      make('p', {role: 'status'}, told), make('ol', {}, list), ...results(),
       ...(edits.length ? [button('undo', undo), ' ', button('undo_all', () => {
         while (edits.length) undo();
       }), ' ', button('export', save)] : []));
@@ -300,19 +351,21 @@ function lifecircleWhatif(kit) {
     /** Whether a click is an edit rather than a question. */
     takes(place) {
       if (mode === 'off' || !walk) return false;
-      (mode === 'add' ? add : close)(place);
+      ({add, close, gate: openGate})[mode](place);
       return true;
     },
     /** Ticks from an access point to the nearest added facility of a service, null where there is none. */
     added(i, point) {
-      const those = edits.filter((edit) => edit.service === i);
-      if (!those.length) return null;
-      const ticks = walk.walkTo(scene.walk.service_cost[i], [], those.flatMap((edit) => edit.doors), n())[point];
+      const c = scene.walk.service_cost[i];
+      if (!edits.some((edit) => edit.service === i)) return null;
+      const ticks = walk.walkTo(c, [], moreDoors(i, c), n())[point];
       return ticks === walk.FAR ? null : ticks;
     },
     /** Names what was edited, so that what was computed before an edit is known to be old. */
-    edition: () => edits.map((edit) => edit.closes ?? `+${edit.place}`).join(),
-    moreDoors: (i) => edits.filter((edit) => edit.service === i).flatMap((edit) => edit.doors || []),
+    edition: () => edits.map((edit) => edit.closes ?? (edit.gate === undefined ? `+${edit.place}` : `g${edit.gate}`)).join(),
+    moreDoors,
+    /** Gates to draw while one may be opened, in degrees; null else. */
+    gates: () => (mode === 'gate' && walk ? walk.gates : null),
     isClosed: (row) => closedRows.has(row),
     scenario,
   };
