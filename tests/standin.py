@@ -1,6 +1,6 @@
 """A stand-in for an Overpass server: the statements we send, understood anew, over a real extract; and its ill moods.
 
-    python tests/standin.py EXTRACT.osm.pbf [PORT]     serves until it is stopped
+python tests/standin.py EXTRACT.osm.pbf [PORT]     serves until it is stopped
 """
 
 import gzip
@@ -69,7 +69,11 @@ class World:
             way[self.way_of[ix]] |= _crosses(x[ix], y[ix], x[ix + 1], y[ix + 1], (west, south, east, north))
         nodes, ways = set(self.node_id[node].tolist()), set(self.way_id[way].tolist())
         here = {"n": nodes, "w": ways, "r": set()}
-        return nodes, ways, {n for n, (members, _) in self.relations.items() if any(ref in here[k] for k, ref, _ in members)}
+        return (
+            nodes,
+            ways,
+            {n for n, (members, _) in self.relations.items() if any(ref in here[k] for k, ref, _ in members)},
+        )
 
     def answer(self, query):
         """JSON of the answer; None where the query is none of ours."""
@@ -97,14 +101,22 @@ class World:
                             boxes[box] = self.inside(*box)
                         ids = boxes[box][("node", "way", "rel").index(kind)]
                 else:
-                    tests.append((part[1], *(re.sub(r"\\(.)", r"\1", t) if t else t for t in (part[2], part[3], part[4]))))
+                    tests.append(
+                        (part[1], *(re.sub(r"\\(.)", r"\1", t) if t else t for t in (part[2], part[3], part[4])))
+                    )
             if tests:
-                ids = {n for n in (table if ids is None else ids) if all(_holds(self._tags(kind, n), *test) for test in tests)}
+                ids = {
+                    n
+                    for n in (table if ids is None else ids)
+                    if all(_holds(self._tags(kind, n), *test) for test in tests)
+                }
             found[kind] |= ids
         return None if end != len(said[2]) else self._json(found)
 
     def _tags(self, kind, number):
-        return self.tags.get(number, {}) if kind == "node" else (self.ways if kind == "way" else self.relations)[number][1]
+        return (
+            self.tags.get(number, {}) if kind == "node" else (self.ways if kind == "way" else self.relations)[number][1]
+        )
 
     def _json(self, found):
         nodes, ways, relations = set(found["node"]), set(found["way"]), found["rel"]
@@ -117,7 +129,8 @@ class World:
         for number in sorted(nodes):
             tags = self.tags.get(number)
             elements.append(
-                {"type": "node", "id": number, "lat": self.at[number][1], "lon": self.at[number][0]} | ({"tags": tags} if tags else {})
+                {"type": "node", "id": number, "lat": self.at[number][1], "lon": self.at[number][0]}
+                | ({"tags": tags} if tags else {})
             )
         for number in sorted(ways):
             refs, tags = self.ways[number]
@@ -141,7 +154,13 @@ def _holds(tags, any_key, key, sign, value):
         return any(re.search(key, name) and re.search(value, said) for name, said in tags.items())
     if sign is None:
         return key in tags
-    hit = tags.get(key) == value if sign in {"=", "!="} else re.search(value, tags[key]) is not None if key in tags else False
+    hit = (
+        tags.get(key) == value
+        if sign in {"=", "!="}
+        else re.search(value, tags[key]) is not None
+        if key in tags
+        else False
+    )
     return hit != sign.startswith("!")
 
 
@@ -195,7 +214,12 @@ class Server:
                 if mood is not None:
                     mood(self, body)
                 elif body is None:
-                    send(self, b"<html><body><p>Error: line 1: parse error</p></body></html>", status=400, kind="text/html")
+                    send(
+                        self,
+                        b"<html><body><p>Error: line 1: parse error</p></body></html>",
+                        status=400,
+                        kind="text/html",
+                    )
                 else:
                     send(self, body)
 
@@ -212,7 +236,7 @@ def serving(answer, moods=(), **kw):
         answer = lambda form: world.answer(form.get("data", ""))  # noqa: E731
     elif isinstance(answer, bytes):
         body = answer
-        answer = lambda form: body  # noqa: E731
+        answer = lambda _: body  # noqa: E731
     server = Server(answer, moods, **kw)
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -239,7 +263,9 @@ def send(handler, body, *, status=200, kind="application/json", pack=True, **hea
 
 def status(code, **headers):
     """Answer with a status and a page."""
-    return lambda handler, body: send(handler, b"<html><p>Dispatcher_Client::request_read_and_idx</p>", status=code, kind="text/html", **headers)
+    return lambda handler, _: send(
+        handler, b"<html><p>Dispatcher_Client::request_read_and_idx</p>", status=code, kind="text/html", **headers
+    )
 
 
 def instead(body, **how):
@@ -319,8 +345,9 @@ def nothing(handler, body):
 if __name__ == "__main__":
     world = World(sys.argv[1])
     with serving(world, port=int(sys.argv[2]) if len(sys.argv) > 2 else 0) as running:
-        print(f"{len(world.at):,} nodes; lifecircle fetch ... --overpass-url {running.url}", flush=True)
+        sys.stdout.write(f"{len(world.at):,} nodes; lifecircle fetch ... --overpass-url {running.url}\n")
+        sys.stdout.flush()
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
-            print(f"{len(running.queries)} queries answered")
+            sys.stdout.write(f"{len(running.queries)} queries answered\n")

@@ -20,18 +20,22 @@ def fetch(  # noqa: PLR0917
     what: Annotated[str | None, typer.Argument(metavar="[REGION]", help="A region by name.")] = None,
     place: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME|ID", help="An area instead: a name (Nominatim is asked), a relation id, or w<way id>."),
+        typer.Option(
+            metavar="NAME|ID", help="An area instead: a name (Nominatim is asked), a relation id, or w<way id>."
+        ),
     ] = None,
     bbox: BoxOption = None,
     boundary: BoundaryOption = None,
-    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="File [data/NAME.osm.pbf].")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option("--out", "-o", help="File; default: data/NAME.osm.pbf.")] = None,  # noqa: UP045
     buffer: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0, max=50_000, help="Metres to fetch around the region [4000: enough for the default cutoffs]."),
+        typer.Option(
+            min=0, max=50_000, help="Metres to fetch around the region [4000: enough for the default cutoffs]."
+        ),
     ] = None,
     overpass_url: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="URL", help="Another Overpass server [that of OSMnx: https://overpass-api.de/api]."),
+        typer.Option(metavar="URL", help="Overpass server; default: https://overpass-api.de/api."),
     ] = None,
     deadline: Annotated[float, typer.Option(min=0.01, max=1440, help="Minutes for all of it.")] = 30,
     max_km2: Annotated[float, typer.Option("--max-km2", min=0.01, help="Largest box to ask a server for.")] = 2500,
@@ -42,13 +46,15 @@ def fetch(  # noqa: PLR0917
 ) -> None:
     """Fetch OpenStreetMap data of a region from an Overpass server into a file for `run --osm`.
 
-    For small regions: large ones take an extract. What was fetched before a failure stays, and the same command goes on.
+    For small regions: large ones take an extract. What was fetched before a failure stays; the same command goes on.
     """
     from lifecircle.errors import StandardError
     from lifecircle.places import RegionPreset
 
     if sum(said is not None for said in (what, place, bbox, boundary)) != 1:
-        raise StandardError("say what to fetch, in one way: a region (lifecircle regions), --place, --bbox or --boundary")
+        raise StandardError(
+            "say what to fetch, in one way: a region (lifecircle regions), --place, --bbox or --boundary"
+        )
     preset = None if what is None else RegionPreset.load(what)
     where, name = _where(preset, place, box(bbox), boundary)
     path = out or Path("data") / f"{name}.osm.pbf"
@@ -127,6 +133,6 @@ def _advice(preset: "RegionPreset | None", place: str | None, bbox: str | None, 
     url = preset.extract if preset is not None else None
     what = f"download {url}" if url else f"download one that covers the region from {_GEOFABRIK}"
     file = url.rpartition("/")[2] if url else "EXTRACT.osm.pbf"
-    return f"without a server take an extract: {what} , then: " + shlex.join(
+    return f"or take an extract instead: {what} , then: " + shlex.join(
         ["lifecircle", "run", *_told(preset, place, bbox, boundary), "--osm", file]
     )

@@ -163,7 +163,7 @@ def fetch(  # noqa: PLR0913
 
 
 _ADVICE = (
-    "without it take an extract: download one that covers the region from https://download.geofabrik.de, then: "
+    "or take an extract instead: download one that covers the region from https://download.geofabrik.de, then: "
     "lifecircle run --osm FILE.osm.pbf with --bbox, --boundary or --place"
 )
 
