@@ -134,8 +134,8 @@ def fetch(  # noqa: PLR0913
         return there
     cache = out.with_name(f"{out.name}.answers")
     server = Overpass(url or settings.overpass_url, cache, patience or Patience(), advice)
-    if refresh:
-        server.clear()
+    if refresh and out.is_file():
+        server.clear(before=out.stat().st_mtime)  # what is newer is from a refresh that was broken off
     tell = progress or _silent
     try:
         found = _Sought.of(where, server, settings.nominatim_url, tell)

@@ -40,7 +40,7 @@ _LONGEST_TEXT = 255  # characters of a key, value or role in OSM
 _LONGEST_LIST = 200_000  # nodes of a way (OSM: 2,000), members of a relation (OSM: 32,000)
 _TOLD = 160  # characters of what a server says in a message
 _FRESH_S = 24 * 3600.0
-_UNREACHABLE_TRIES = 3
+_UNREACHABLE_TRIES, _UNREACHABLE_S = 3, 15.0  # where there is no network at all, nobody should wait for it
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REDIRECTS = range(300, 400)
 _OK, _BAD_QUERY = 200, 400
@@ -213,12 +213,13 @@ class Overpass:
         """How many answers the cache holds."""
         return sum(1 for _ in self.cache.glob("*.json")) if self.cache.is_dir() else 0
 
-    def clear(self) -> None:
-        """Remove the answers kept, and the folder if nothing else is in it."""
+    def clear(self, *, before: float = math.inf) -> None:
+        """Remove the answers kept (those from before a time, s), and the folder if nothing else is in it."""
         if not self.cache.is_dir() or self.cache.is_symlink():
             return
         for path in self.cache.iterdir():
-            if re.fullmatch(r"\.?[0-9a-f]{40}\.(json|split)(\.new)?", path.name) and path.is_file():
+            ours = path.is_file() and re.fullmatch(r"\.?[0-9a-f]{40}\.(json|split)(\.new)?", path.name)
+            if ours and path.stat().st_mtime <= before:
                 path.unlink()
         if not any(self.cache.iterdir()):
             self.cache.rmdir()
@@ -232,7 +233,7 @@ class Overpass:
 
     def _kept_as(self, path: Path, host: str, attempt: Callable[[], tuple[T, bytes]]) -> T:
         """Try until an answer is whole, and keep it."""
-        patience, failed = self.patience, 0
+        patience, failed, began = self.patience, 0, self.patience.clock()
         while True:
             try:
                 answer, raw = attempt()
@@ -241,7 +242,8 @@ class Overpass:
             except _AgainError as error:
                 failed += 1
                 unreachable = error.unreachable and not self._reached
-                if failed >= (min(_UNREACHABLE_TRIES, patience.attempts) if unreachable else patience.attempts):
+                most = min(_UNREACHABLE_TRIES, patience.attempts) if unreachable else patience.attempts
+                if failed >= most or (unreachable and patience.clock() - began > _UNREACHABLE_S):
                     tries = f"{failed} tries" if failed > 1 else "1 try"
                     raise SourceError(f"{host} {error} ({tries}); {self.advice}") from error
                 pause = min(1.0, patience.first_pause_s) if unreachable else patience.first_pause_s

@@ -205,6 +205,18 @@ def test_a_failed_refresh_leaves_the_old_file(world, tmp_path):
         assert fetch(BOX, out, buffer_m=0, url=server.url).sha256 == before.sha256
 
 
+def test_a_refresh_goes_on_too(world, tmp_path):
+    out, many = tmp_path / "x.osm.pbf", {"buffer_m": 3900, "keep": True}
+    with serving(world) as server:
+        first = fetch(BOX, out, url=server.url, **many)
+        server.moods += [None, None, status(403)]
+        with pytest.raises(SourceError, match="2 answers are kept"):
+            fetch(BOX, out, url=server.url, refresh=True, **many)
+        again = fetch(BOX, out, url=server.url, refresh=True, **many)
+        assert (first.requests, again.requests) == (4, 2)
+        assert again.sha256 == first.sha256
+
+
 def test_another_file_is_not_taken_for_it(world, tmp_path):
     out = tmp_path / "x.osm.pbf"
     out.write_bytes(b"mine")
@@ -357,7 +369,7 @@ def test_the_box_of_the_file_is_the_edge_of_the_data(tmp_path):
         found[fetched.path.name] = {key: said["cells"] for key, said in status.items() if said["cells"]}
     assert set(found["wide.osm.pbf"]) == {"ok"}
     assert set(found["tight.osm.pbf"]) == {"edge"}
-    assert len(set(map(str, map(sorted, map(dict.values, found.values()))))) == 1
+    assert sum(found["wide.osm.pbf"].values()) == sum(found["tight.osm.pbf"].values()) > 0
 
 
 @pytest.mark.parametrize("name", ["yangpu", "lingang"])
