@@ -140,6 +140,8 @@ class RegionPreset(BaseModel):
         Files inside the folder ``data`` of the project.
     needs : str or None
         What to download, and the next command.
+    extract : str or None
+        Address of an extract that holds the region, for whoever cannot fetch it live.
     standard : str or None
         By name; what is used unless another is named.
     notice, notice_zh : str
@@ -157,6 +159,7 @@ class RegionPreset(BaseModel):
     title_zh: str
     study: str | None = None
     needs: str | None = None
+    extract: str | None = Field(None, pattern=r"^https://[A-Za-z0-9./_-]+\.osm\.pbf$", max_length=300)
     hard_barrier: str | None = None
     standard: str | None = None
     notice: str = ""

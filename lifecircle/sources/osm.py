@@ -27,6 +27,9 @@ _PLAIN_KEYS = (
 LIFECYCLE = ("proposed:", "planned:", "construction:")
 """Prefixes of keys of things that are still to come."""
 
+FETCHED = "lifecircle fetch"
+"""Generator of a file whose box (in its header) is known to be filled: nothing of the map is missing in it."""
+
 KEYS = (*_PLAIN_KEYS, *(prefix + key for prefix in LIFECYCLE for key in _PLAIN_KEYS))
 """Keys of the objects read; whatever has none of them is passed over inside osmium, before Python sees it."""
 
@@ -54,7 +57,8 @@ class OsmData:
     lines : DataFrame
         Waterways, railways and barriers that are lines: ``osm_id``, ``tags``, ``geometry`` lon/lat shapely.
     extent : (west, south, east, north)
-        Box of every located highway node in the file, inside the box asked for or not, degrees.
+        Box the data fills, degrees: of every located highway node in the file, inside the box asked for or not; of a
+        file that `lifecircle.sources.live` wrote, the box that was fetched, for its streets may run on beyond.
     timestamp : str
         Date of the data, ISO 8601, or empty where the file does not tell.
     counts : dict
@@ -88,6 +92,7 @@ class _Heap:
     line_tags: list[dict[str, str]] = field(default_factory=list)
     line_wkb: list[str] = field(default_factory=list)
     newest: datetime | None = None
+    filled: tuple[float, float, float, float] | None = None
     broken_lines: int = 0
     broken_areas: int = 0
     area_relations: int = 0
@@ -154,6 +159,7 @@ def _stream(path: Path, heap: _Heap, wanted: list[str], progress: Callable[[int]
     lines.enable_for(osmium.osm.WAY)  # the areas that ways enclose are made before any filter
     reader = osmium.FileProcessor(str(path)).with_locations().with_areas(keys).with_filter(keys).with_filter(lines)
     stated = str(reader.header.get("osmosis_replication_timestamp") or "")
+    heap.filled = _filled(reader.header)
     factory = osmium.geom.WKBFactory()
     for number, thing in enumerate(reader):
         if progress is not None and number % 20_000 == 0:
@@ -173,6 +179,14 @@ def _stream(path: Path, heap: _Heap, wanted: list[str], progress: Callable[[int]
     if stated or heap.newest is None or heap.newest.year <= _BEFORE_OSM:
         return stated
     return heap.newest.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _filled(header: osmium.io.Header) -> tuple[float, float, float, float] | None:
+    """Box that a fetched file is known to fill."""
+    box = header.box()
+    if header.get("generator") != FETCHED or not box.valid():
+        return None
+    return box.bottom_left.lon, box.bottom_left.lat, box.top_right.lon, box.top_right.lat
 
 
 def _tags(tags: osmium.osm.TagList) -> dict[str, str]:
@@ -278,7 +292,7 @@ def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], ti
         "lines_broken": heap.broken_lines,
     }
     log.info("%s: %s", path.name, counts)
-    return OsmData(ways, way_nodes, features, lines, extent, timestamp, counts)
+    return OsmData(ways, way_nodes, features, lines, heap.filled or extent, timestamp, counts)
 
 
 def _clipped(
