@@ -219,10 +219,7 @@ def render(scene: Scene) -> str:
             "style": _inline_images((leaflet / "leaflet.css").read_text(encoding="utf-8"), leaflet / "images")
             + (assets / "map.css").read_text(encoding="utf-8"),
             "program": (assets / "map.js").read_text(encoding="utf-8").strip(),
-            **{
-                name: (assets / f"{name}.js").read_text(encoding="utf-8").strip()
-                for name in _PARTS
-            },
+            **{name: (assets / f"{name}.js").read_text(encoding="utf-8").strip() for name in _PARTS},
             "data": to_json(_payload(scene)),
         }
     )

@@ -616,7 +616,7 @@ function lifecircleMap(map) {
     listen();
     pinNamed();
     // For whoever wants to hold the page against the run: the ticks from a cell to the nearest of each service.
-    map.getContainer().lifecircle = {ticks: circle.ticks, ids: Array.from({length: cells.n}, (_, i) => cells.id(i))};
+    map.getContainer().lifecircle = {ticks: circle.ticks, n: cells.n, id: cells.id};
     map.getContainer().setAttribute('aria-busy', 'false');
   }
 
