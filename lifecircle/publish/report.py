@@ -343,7 +343,7 @@ def _facility_points(coverage: Coverage) -> maps.Facilities:
 # --------------------------------------------------------------------------------------------------- the report
 
 
-def index_page(found: Findings, about: About, water: list[Any]) -> str:
+def index_page(found: Findings, about: About, water: list[Any], *, self_check: str = "") -> str:
     """Return the report as one self-contained HTML text without scripts."""
     coverage, gaps = found.coverage, found.gaps
     measure = "people" if coverage.cells.people is not None else "cells"
@@ -379,6 +379,7 @@ def index_page(found: Findings, about: About, water: list[Any]) -> str:
         f"<section><h2>Data · 数据</h2>{quality.data_part(coverage, about)}</section>",
         f"<section><h2>Method · 方法</h2>{_method_table(coverage, about)}</section>",
         f"<section><h2>What counts as what · 服务口径</h2>{_service_table(coverage)}</section>",
+        f"<section><h2>Self-check · 自检</h2>{self_check}</section>" if self_check else "",
         f"<section><h2>Files · 文件</h2>{_file_list()}</section>",
         "<footer><p>" + "<br>".join(escape(line) for line in about.attribution) + "</p>"
         f"<p>Data of {escape(about.data_date or 'unknown date')}. Made by lifecircle.</p></footer>",
