@@ -30,6 +30,12 @@ class StandardError(LifecircleError, ValueError):
     exit_code = 2
 
 
+class CheckError(LifecircleError, AssertionError):
+    """A check did not hold: results are not what their inputs give."""
+
+    exit_code = 1
+
+
 def did_you_mean(arrived: str, valid: Iterable[str]) -> str:
     """Say which valid name is nearest to the one that arrived, and list them all.
 

@@ -35,7 +35,7 @@ from lifecircle.publish.about import About
 from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region
-from lifecircle.result import Clock, Progress, Result, inputs_of
+from lifecircle.result import Clock, Progress, Result, digests_of, inputs_of, rules_of
 from lifecircle.sources import boundaries, osm, rasters, tables
 from lifecircle.standards import Service, Standard
 
@@ -70,6 +70,7 @@ class Prepared:
     barriers: Barriers
     layers: dict[str, Layer]
     whole: Standard
+    digests: dict[str, tuple[str, int]]
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -188,6 +189,7 @@ class Prepared:
 def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepared:
     """Read the inputs of a study and build the nouns, short of any search; see `Study.prepare`."""
     keys = study.keys
+    digests = digests_of(inputs_of(keys) | rules_of(keys))  # before a byte is read, so that a change shows
     standard = Standard.load(keys.standard)
     if keys.services is not None:
         standard = standard.only(keys.services)
@@ -232,7 +234,7 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
     }
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock, absent, order, across, layers, whole,
+        people is None or people.whole, clock, absent, order, across, layers, whole, digests,
     )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
 """What a run comes to: verdicts in memory, and the folder they are written to."""
 
+import hashlib
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -26,10 +27,12 @@ from lifecircle.assess.indicators import Indicators
 from lifecircle.assess.policies import met_as
 from lifecircle.assess.promises import Promises
 from lifecircle.assess.severance import Crossing, crossings
-from lifecircle.errors import StandardError, did_you_mean
+from lifecircle.audit.selfcheck import SelfCheck
+from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.profiles import Profile
 from lifecircle.publish import files, report, scene
 from lifecircle.publish.about import About, headline
+from lifecircle.publish.proof import self_check_part
 from lifecircle.sources import osm
 
 if TYPE_CHECKING:
@@ -134,13 +137,27 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Every headline figure with numerator and denominator (``summary.json``)."""
-        return files.summary(self.findings, self.about)
+        return files.summary(self.findings, self.about) | {"self_check": self.self_check.rows}
+
+    @cached_property
+    def self_check(self) -> SelfCheck:
+        """What the run was held to: walks walked again by another search, and sums.
+
+        Raises
+        ------
+        CheckError
+            Something does not hold.
+        """
+        told = "".join(f"{key}:{digest}\n" for key, (digest, _) in sorted(self.prepared.digests.items()))
+        seed = hashlib.sha256(told.encode()).hexdigest()
+        return SelfCheck.of_run(self.coverage, self.gaps, seed, threads=self.threads)
 
     def page(self, name: str) -> str:
         """HTML text of one page: ``coverage``, ``gaps`` or ``index``."""
         prepared = self.prepared
         if name == "index":
-            return report.index_page(self.findings, self.about, prepared.water)
+            checked = self_check_part(self.self_check.rows)
+            return report.index_page(self.findings, self.about, prepared.water, self_check=checked)
         if name == "coverage":
             return scene.coverage_page(self.coverage, self.gaps, self.about, prepared.water, prepared.further_lanes())
         if name == "gaps":
@@ -166,12 +183,18 @@ class Result:
 
         Raises
         ------
+        CheckError
+            The self-check does not hold.
+        DataError
+            An input has changed since it was read.
         SourceError
             The folder cannot be written; what was there is unchanged.
         """
         target = Path(out) if out is not None else self.study.out
         clock = self.prepared.clock.reporting(progress)
         with files.whole_folder(target) as folder:
+            with clock.stage("proof"):
+                _ = self.self_check
             with clock.stage("promises"):
                 found = self.findings
             with clock.stage("tables"):
@@ -186,27 +209,33 @@ class Result:
 
     def _manifest(self, clock: "Clock") -> dict[str, Any]:
         keys, prepared = self.study.keys, self.prepared
-        inputs = {
-            key: {"file": path.name, "sha256": osm.digest(path), "bytes": path.stat().st_size}
-            for key, path in inputs_of(keys).items()
-        }
         files_of_demand = {name: {"raster", "places"} for name in keys.demand}
         left_out = {*INPUTS, "out", "demand"}
         parameters = keys.model_dump(mode="json", by_alias=True, exclude=left_out)
         parameters |= keys.model_dump(mode="json", include={"demand"}, exclude={"demand": files_of_demand})
         return {
             "schema": files.SCHEMA,
-            "inputs": inputs,
+            "inputs": {key: self._told(path, *prepared.digests[key]) for key, path in inputs_of(keys).items()},
+            "rules": {key: self._told(path, *prepared.digests[key]) for key, path in rules_of(keys).items()},
             "osm_timestamp": prepared.data.timestamp or None,
             "parameters": parameters | {"year": prepared.year, "crs": prepared.region.crs.to_string()},
+            "as_asked": {"year": keys.year, "crs": keys.crs},
             "standard": prepared.standard.model_dump(mode="json", by_alias=True),
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
+            "self_check": self.self_check.rows,
             "counts": {"osm": prepared.data.counts} | files.counts(self.coverage, prepared.elevation),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         }
+
+    @staticmethod
+    def _told(path: Path, digest: str, size: int) -> dict[str, Any]:
+        """Say which file an input was; one that has changed since would make the manifest a lie."""
+        if digests_of({"": path}).get("") != (digest, size):
+            raise DataError(f"{path} has changed since it was read; run again")
+        return {"file": path.name, "sha256": digest, "bytes": size, "path": str(path)}
 
     def __repr__(self) -> str:
         return f"<Result {self.study.keys.name}: {headline(self.coverage)[0].english}>"
@@ -225,10 +254,27 @@ def inputs_of(keys: "StudyFile") -> dict[str, Path]:
     return found
 
 
+def rules_of(keys: "StudyFile") -> dict[str, Path]:
+    """Every standard and profile a study names by file, by the key that names it."""
+    named = {"standard": keys.standard, "profile": keys.profile or ""}
+    named |= {f"groups.{ix}": name for ix, name in enumerate(keys.groups)}
+    return {key: Path(name) for key, name in named.items() if name.endswith(".toml")}
+
+
+def digests_of(paths: dict[str, Path]) -> dict[str, tuple[str, int]]:
+    """SHA-256 and size in bytes of the files that are there; their readers tell best what is wrong with others."""
+    found = {}
+    for key, path in paths.items():
+        with suppress(OSError):
+            if path.is_file():
+                found[key] = (osm.digest(path), path.stat().st_size)
+    return found
+
+
 INPUTS = ("osm", "population", "elevation", "boundary", "hard_barrier")
 _VERSIONED = (
     *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
-    *("folium", "pyarrow", "scipy"),
+    *("folium", "pyarrow", "scipy", "XStatic-Leaflet"),
 )
 
 

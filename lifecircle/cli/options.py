@@ -33,6 +33,7 @@ STAGES = {
     "judge": "judging",
     "indicators": "weighing choice and capacity",
     "gaps": "finding gaps and their causes",
+    "proof": "checking itself",
     "promises": "asking for whom, and by when",
     "tables": "writing tables",
     "pages": "drawing pages",

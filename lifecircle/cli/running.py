@@ -85,6 +85,7 @@ def run(  # noqa: PLR0917
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:
         show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
+        typer.echo(result.self_check.line)
         typer.echo(f"{folder / 'index.html'}")
 
 

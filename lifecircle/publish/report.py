@@ -31,8 +31,11 @@ class Page:
         return f'<iframe srcdoc="{escape(self.text)}" style="width:100%;height:640px;border:0"></iframe>'
 
 
-def index_page(found: Findings, about: About, water: list[Any]) -> str:
-    """Return the report as one self-contained HTML text; it shows all it has without its script, too."""
+def index_page(found: Findings, about: About, water: list[Any], *, self_check: str) -> str:
+    """Return the report as one self-contained HTML text; it shows all it has without its script, too.
+
+    ``self_check`` is the markup of what was proved before anything was written.
+    """
     coverage, gaps = found.coverage, found.gaps
     title = Text(about.title, about.title_zh)
     date, date_zh = about.data_date or "unknown date", about.data_date or "未知"
@@ -54,6 +57,7 @@ def index_page(found: Findings, about: About, water: list[Any]) -> str:
         section("Data", "数据", quality.data_part(coverage, about)),
         section("Method", "方法", _method_table(coverage, about)),
         section("What counts as what", "服务口径", _service_table(coverage)),
+        section("Self-check", "运行自检", self_check),
         section("Words", "术语", _glossary()),
         section("Files", "文件", _file_list()),
         "<footer><p>" + "<br>".join(escape(line) for line in about.attribution) + "</p>"
