@@ -181,12 +181,12 @@ class _Twin:
                     found[row, facility] = min(found[row, facility], leg + between + door_leg)
         own = _cheapest(np.array(tail, np.int64), np.array(head, np.int64), np.array(cost, np.float64))
         tails, heads, costs = (np.concatenate(both) for both in zip(self.arcs, own, strict=True))
-        ptr = np.searchsorted(tails, np.arange(n + len(points) + 1))
-        graph = csr_array((costs, heads, ptr), shape=(n + len(points), n + len(points)))
-        ticks = dijkstra(graph, indices=np.arange(n, n + len(points)), limit=self.lane.cutoff)
-        node, more, facility = self.ends
+        begins = np.searchsorted(tails, np.arange(n + len(points) + 1))
+        graph = csr_array((costs, heads, begins), shape=(n + len(points), n + len(points)))
+        reached = dijkstra(graph, indices=np.arange(n, n + len(points)), limit=self.lane.cutoff)
+        at, more, whose = self.ends
         for row in range(len(points)):
-            np.minimum.at(found[row], facility, ticks[row, node] + more)
+            np.minimum.at(found[row], whose, reached[row, at] + more)
         return np.where(found <= self.lane.cutoff, found, np.inf)
 
 

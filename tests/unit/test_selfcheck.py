@@ -50,12 +50,12 @@ def served(result):
 SLIPS = {
     "a tick too many": lambda r, at: {"point_ticks": (at, r.coverage.point_ticks[at] + 1)},
     "a tick too few": lambda r, at: {"point_ticks": (at, r.coverage.point_ticks[at] - 1)},
-    "nothing reached": lambda r, at: {"point_ticks": (at, np.inf), "point_met": (at, 0), "point_count": (at, 0), "point_nearest": (at, -1)},
+    "nothing reached": lambda _, at: {"point_ticks": (at, np.inf), "point_met": (at, 0), "point_count": (at, 0), "point_nearest": (at, -1)},
     "another facility": lambda r, at: {"point_nearest": (at, (r.coverage.point_nearest[at] + 1) % 3)},
     "one more in reach": lambda r, at: {"point_count": (at, r.coverage.point_count[at] + 1)},
-    "none in reach": lambda r, at: {"point_count": (at, 0)},
-    "another verdict": lambda r, at: {"point_met": (at, 0)},
-    "no verdict": lambda r, at: {"point_met": (at, -1)},
+    "none in reach": lambda _, at: {"point_count": (at, 0)},
+    "another verdict": lambda _, at: {"point_met": (at, 0)},
+    "no verdict": lambda _, at: {"point_met": (at, -1)},
 }  # fmt: skip
 
 
