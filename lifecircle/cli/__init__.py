@@ -17,6 +17,9 @@ _ORDER = ("run", "check", "fetch", "new", "isochrone", "units", "regions", "prof
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]
 
 
+_STOPPED = 130  # as shells count it: 128 and the signal's number
+
+
 def main() -> None:
     """Run the command line; every foreseen failure is one message and an exit code."""
     debug = "--debug" in sys.argv
@@ -33,10 +36,18 @@ def main() -> None:
         typer.echo(f"lifecircle: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        typer.echo("lifecircle: stopped; nothing was changed", err=True)
-        sys.exit(130)
+        _say_stopped()
+        sys.exit(_STOPPED)
+    except SystemExit as stop:  # Typer makes this of Ctrl-C
+        if stop.code == _STOPPED:
+            _say_stopped()
+        raise
     finally:
         gc.enable()
+
+
+def _say_stopped() -> None:
+    typer.echo("lifecircle: stopped; nothing half-written is left", err=True)
 
 
 def _version(wanted: bool) -> None:

@@ -66,6 +66,8 @@ def run(  # noqa: PLR0917
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
     """Compute coverage and gaps of a region and write the results folder."""
+    from lifecircle.publish.files import claimed
+
     study = study_of(
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=box(bbox), name=name,
         place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
@@ -73,14 +75,15 @@ def run(  # noqa: PLR0917
         zone_class=zone_class, built=built, year=year,
         cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
-    with bar(quiet=as_json) as progress:
-        prepared = study.prepare(progress=progress)
-        line = prepared.check.line
-    if not as_json:
-        typer.echo(line)
-    with bar(quiet=as_json) as progress:
-        result = prepared.run(threads=threads, progress=progress)
-        folder = result.write(progress=progress)
+    with claimed(study.out):  # whoever else writes there, or something else that is there, is told of before the wait
+        with bar(quiet=as_json) as progress:
+            prepared = study.prepare(progress=progress)
+            line = prepared.check.line
+        if not as_json:
+            typer.echo(line)
+        with bar(quiet=as_json) as progress:
+            result = prepared.run(threads=threads, progress=progress)
+            folder = result.write(progress=progress)
     if as_json:
         typer.echo(json.dumps(result.summary, ensure_ascii=False))
     else:

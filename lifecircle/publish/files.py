@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,11 @@ from lifecircle.assess.coverage import UNKNOWN, Coverage, nullable
 from lifecircle.assess.edge import islands
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.wording import tidy_numbers
-from lifecircle.errors import SourceError
+from lifecircle.errors import LifecircleError, SourceError
 from lifecircle.model.cells import PEOPLE, STATUS
 from lifecircle.model.network import ARRIVING
 from lifecircle.profiles import TICKS
+from lifecircle.publish import locks
 from lifecircle.publish.about import About
 from lifecircle.publish.indicators import indicator_rows
 from lifecircle.publish.promises import promise_rows
@@ -57,6 +58,28 @@ _AT_FDCWD = -100
 
 
 @contextmanager
+def claimed(target: Path) -> Iterator[None]:
+    """Hold a results folder for a run, from before anything is read until its results are written.
+
+    What runs that are dead left beside it is cleared away first.
+
+    Raises
+    ------
+    SourceError
+        Another run holds it, it holds something else than results, or there is no place to write.
+    """
+    target = target.resolve()  # a link to a folder stays, what it leads to is exchanged
+    if Path.cwd().is_relative_to(target):
+        raise SourceError(f"{target} is the folder you stand in, and it would be replaced whole; choose another --out")
+    if target.exists() and not target.is_dir():
+        raise SourceError(f"{target} is a file, not a folder; choose another --out")
+    with locks.held(target):
+        _refuse_foreign(target)
+        locks.sweep(target)
+        yield
+
+
+@contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes ``target`` only if everything went well.
 
@@ -66,30 +89,33 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     SourceError
-        No place to write, no permission, or no room left; the old folder is as it was.
+        No place to write, no permission, no room left, or another run is writing there; the old folder is as it was.
     """
-    target = target.resolve()  # a link to a folder stays, what it leads to is exchanged
-    _refuse_foreign(target)
-    if Path.cwd().is_relative_to(target):
-        raise SourceError(f"{target} is the folder you stand in, and it would be replaced whole; choose another --out")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".new", dir=target.parent))
-    except OSError as error:
-        raise SourceError(f"cannot write beside {target}: {error.strerror or error}; choose another --out") from error
-    try:
-        made.chmod(0o755)
-        yield made
-        _exchange(made, target)
-    except (OSError, DataSourceError, DataLayerError, RasterioError) as error:
-        # GDAL tells a full disk only in words, so the room left is asked for as well.
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or shutil.disk_usage(made).free < _LITTLE
-        reason = "the disk is full" if full else (getattr(error, "strerror", None) or str(error))
-        raise SourceError(
-            f"the results could not be written to {target}: {reason}; what was there is unchanged"
-        ) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    target = target.resolve()
+    with claimed(target):
+        try:
+            made = Path(tempfile.mkdtemp(prefix=locks.name_of_new(target), suffix=".new", dir=target.parent))
+        except OSError as error:
+            raise SourceError(
+                f"cannot write beside {target}: {error.strerror or error}; choose another --out"
+            ) from error
+        try:
+            made.chmod(0o755)
+            yield made
+            locks.settle(made)
+            _exchange(made, target)
+        except (OSError, DataSourceError, DataLayerError, RasterioError) as error:
+            if isinstance(error, LifecircleError):
+                raise
+            # GDAL tells a full disk only in words, so the room left is asked for as well.
+            full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}
+            full = full or shutil.disk_usage(made).free < _LITTLE
+            reason = "the disk is full" if full else (getattr(error, "strerror", None) or str(error))
+            raise SourceError(
+                f"the results could not be written to {target}: {reason}; what was there is unchanged"
+            ) from error
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def write_check(target: Path, findings: dict[str, Any]) -> Path:
@@ -101,15 +127,18 @@ def write_check(target: Path, findings: dict[str, Any]) -> Path:
         There is no place to write, or the folder holds something else.
     """
     target = target.resolve()
-    _refuse_foreign(target)
     made = target.with_name(f".{target.name}.check.new")
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-        write_json(made, findings)
-        made.replace(target / "check.json")
-    except OSError as error:
-        made.unlink(missing_ok=True)
-        raise SourceError(f"cannot write {target / 'check.json'}: {error.strerror or error}") from error
+    if target.exists() and not target.is_dir():
+        raise SourceError(f"{target} is a file, not a folder; choose another --out")
+    with locks.held(target):
+        _refuse_foreign(target)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            write_json(made, findings)
+            made.replace(target / "check.json")
+        except OSError as error:
+            made.unlink(missing_ok=True)
+            raise SourceError(f"cannot write {target / 'check.json'}: {error.strerror or error}") from error
     return target / "check.json"
 
 
@@ -134,8 +163,6 @@ def write_text(target: Path, text: str) -> None:
 def _refuse_foreign(target: Path) -> None:
     """Refuse to write where something else than results is."""
     restore(target)
-    if target.exists() and not target.is_dir():
-        raise SourceError(f"{target} is a file, not a folder; choose another --out")
     if target.is_dir() and any(target.iterdir()) and not _is_ours(target):
         raise SourceError(
             f"{target} holds files that are not lifecircle's results; choose another --out, it would be replaced whole"
@@ -145,8 +172,9 @@ def _refuse_foreign(target: Path) -> None:
 def restore(target: Path) -> None:
     """Put back the previous results where an exchange was cut off between its two renames."""
     target = target.resolve()
-    if target.name and _previous(target).is_dir() and not target.exists():
-        _previous(target).rename(target)
+    if target.name and locks.previous_of(target).is_dir() and not target.exists():
+        with locks.held(target), suppress(FileNotFoundError):
+            locks.previous_of(target).rename(target)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -163,10 +191,6 @@ def _is_ours(folder: Path) -> bool:
         return False
 
 
-def _previous(target: Path) -> Path:
-    return target.with_name(f".{target.name}.previous")
-
-
 def _exchange(made: Path, target: Path) -> None:
     if not target.exists():
         made.rename(target)
@@ -175,7 +199,7 @@ def _exchange(made: Path, target: Path) -> None:
         rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
         if rename is not None and not rename(_AT_FDCWD, os.fsencode(made), _AT_FDCWD, os.fsencode(target), _EXCHANGE):
             return  # ``made`` is now the old folder, and the caller removes it
-    previous = _previous(target)
+    previous = locks.previous_of(target)
     shutil.rmtree(previous, ignore_errors=True)
     target.rename(previous)
     made.rename(target)

@@ -13,7 +13,7 @@ _TOLD = {
     "closed": ("walks with facilities closed: none shorter, others as before", "条步行在关闭部分设施后均未变短"),
     "thresholds": ("walks with wider thresholds: none loses a facility", "条步行放宽标准后设施数均未减少"),
     "verdicts": ("verdicts follow from walk, limit and number within reach", "项判定与步行、标准及可达数相符"),
-    "people": ("cells whose people are those of their access points, and of their zones", "个格网人口按接入点、分区合计一致"),
+    "people": ("cells whose people are those of access points and zones", "个格网人口按接入点、分区合计一致"),
     "figures": ("figures whose parts add up, zones to the region", "项指标分项合计相符，分区合计等于全区"),
     "facilities": ("facilities counted as they serve", "处设施计数相符"),
     "gaps": ("gaps whose people are those who lack the service", "处缺口人口合计相符"),
