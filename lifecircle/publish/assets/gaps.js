@@ -20,8 +20,9 @@ function lifecircleGaps(kit) {
     && (!state.cause || causeOf(row) === state.cause);
 
   /** The kind of a cause: what it says first, apart from what severs this very gap. */
-  const causeOf = (row) => row.cause.split('. ')[0];
-  const causeText = (row) => local(causeOf(row), row.cause_zh.split('；')[0]).slice(0, 120);
+  const firstSentence = (row) => row.cause.split('. ')[0].replace(/\.$/, '');
+  const causeOf = (row) => row.kind || firstSentence(row);
+  const causeText = (row) => local(firstSentence(row), row.cause_zh.split('；')[0]).slice(0, 120);
   const causeColour = (row) => scene.causes[row.kind] || '#777777';
 
   function clusterLegend() {
