@@ -129,7 +129,7 @@ def _scene(
         water=_shapes([(shape, "", "") for shape in water]),
         zones=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.zones]),
         overlays=_shapes([(zone.geometry, zone.name, zone.name_zh) for zone in region.overlays]),
-        facilities=_facility_points(coverage),
+        facilities=_facility_points(coverage, about.data_date),
         entrances=_entrances(coverage),
         gaps=[
             maps.Gap(
@@ -167,7 +167,8 @@ def _rings(shapes: Any) -> list[list[NDArray[np.float64]]]:
     return found
 
 
-def _facility_points(coverage: Coverage) -> maps.Facilities:
+def _facility_points(coverage: Coverage, data_date: str) -> maps.Facilities:
+    """Give a point for each service a facility gives; what opens after the data's year is planned."""
     facilities = coverage.facilities
     row = np.array([ix for ix, served in enumerate(facilities.services) for _ in served], dtype=np.int64)
     service = np.array([s for served in facilities.services for s in served], dtype=np.int16)
@@ -175,7 +176,7 @@ def _facility_points(coverage: Coverage) -> maps.Facilities:
     lon, lat = facilities.region.to_lonlat.transform(shapely.get_x(points), shapely.get_y(points))
     return maps.Facilities(
         lon=np.asarray(lon), lat=np.asarray(lat), service=service, names=facilities.name[row].tolist(),
-        planned=np.zeros(len(row), dtype=bool),
+        planned=facilities.opens[row] > (int(data_date[:4]) if data_date[:4].isdigit() else np.inf),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from drawn import boundary
 from world import World
 
 from lifecircle.errors import StandardError
+from lifecircle.publish import scene as scenes
 from lifecircle.standards import Standard
 
 RULES = """\
@@ -236,3 +237,18 @@ def test_a_gap_is_as_far_from_a_place_as_its_nearest_spot(tmp_path):
     world.way((0, 0), (600, 0), highway="residential")
     (gap,) = world.run(tmp_path, "school", rules=RULES).result.gaps.clusters
     assert gap.detour == pytest.approx(145 / 140, abs=0.01)
+
+
+def test_what_opens_after_the_datas_year_is_drawn_as_planned(tmp_path):
+    """In 2031 both schools are open; the one of 2030 was not when the data was made."""
+    world = World(RIVER)
+    world.street("ACDB")
+    world.live("h")
+    world.stand("s", amenity="school", name="now")
+    world.stand("h", name="later", **{"proposed:amenity": "school", "opening_date": "2030-09"})
+    result = world.run(tmp_path, "school", rules=RULES, year=2031, data_date="2026-01-01").result
+    scene = scenes._scene("coverage", result.coverage, result.gaps, result.about, [])
+    assert dict(zip(scene.facilities.names, scene.facilities.planned.tolist(), strict=True)) == {
+        "now": False,
+        "later": True,
+    }
