@@ -29,6 +29,7 @@ _HOME = {
     "Study": "lifecircle.study",
     "Units": "lifecircle.assess.units",
     "isochrone_of": "lifecircle.study",
+    "verify": "lifecircle.study",
 }
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Study",
     "Units",
     "isochrone_of",
+    "verify",
 ]
 
 

@@ -219,7 +219,11 @@ class Result:
             "rules": {key: self._told(path, *prepared.digests[key]) for key, path in rules_of(keys).items()},
             "osm_timestamp": prepared.data.timestamp or None,
             "parameters": parameters | {"year": prepared.year, "crs": prepared.region.crs.to_string()},
-            "as_asked": {"year": keys.year, "crs": keys.crs},
+            "as_asked": {
+                "year": keys.year,
+                "crs": keys.crs,
+                "demand": {k: "raster" if d.raster else "places" for k, d in keys.demand.items() if d.share is None},
+            },
             "standard": prepared.standard.model_dump(mode="json", by_alias=True),
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},

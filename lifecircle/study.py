@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lifecircle.assess.capacity import DecayName, Method
+from lifecircle.audit.verify import Verification
+from lifecircle.audit.verify import verify as against_inputs
 from lifecircle.errors import DataError
 from lifecircle.model.barriers import water
 from lifecircle.places import RegionPreset, SaidPlace
@@ -242,6 +244,32 @@ class Study:
             if value not in (None, "", [])
         )
         return f"<table>{rows}</table>"
+
+
+def verify(
+    folder: str | Path, *, inputs: str | Path | None = None, threads: int | None = None,
+    progress: Progress | None = None,
+) -> Verification:  # fmt: skip
+    """Compute a results folder again from its inputs, in a folder of its own, and compare every file.
+
+    Under the library versions of the run every byte is compared, under others what the files say.
+
+    Parameters
+    ----------
+    folder : path
+    inputs : path, optional
+        Where the inputs are, if not where they were, beside the folder or in the working directory.
+
+    Raises
+    ------
+    DataError
+        The folder is none of lifecircle's, or an input is missing or has changed.
+    """
+
+    def run(keys: dict[str, Any], out: Path) -> object:
+        return Study.from_keys(keys).run(threads=threads, progress=progress).write(out, progress=progress)
+
+    return against_inputs(folder, run, known=INPUTS, inputs=inputs)
 
 
 def isochrone_of(

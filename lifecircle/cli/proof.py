@@ -1,0 +1,42 @@
+"""Verbs that hold results against their inputs, and against other results: verify, diff."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from lifecircle.cli.options import Json, app, bar
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")],
+    inputs: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Where its inputs are; default: where they were, or beside it."),
+    ] = None,
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Compute results again from their inputs and compare every figure and file; exit 1 where they differ."""
+    from lifecircle.errors import CheckError
+    from lifecircle.study import verify as verified
+
+    with bar(quiet=as_json) as progress:
+        found = verified(folder, inputs=inputs, threads=threads, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        if not found.held:
+            raise typer.Exit(CheckError.exit_code)
+        return
+    for name, (then, now) in found.other_versions.items():
+        typer.echo(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
+    for difference in found.differences:
+        typer.echo(str(difference))
+    if found.more:
+        typer.echo(f"and {found.more:,} more")
+    if not found.held:
+        raise CheckError(found.line)
+    typer.echo(found.line)
