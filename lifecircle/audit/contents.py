@@ -389,6 +389,9 @@ def _packed(a: dict[str, Any], b: dict[str, Any], path: str) -> Found:
 # ------------------------------------------------------------------------------------------------------------ pages
 
 
+_HEADINGS = frozenset({"h1", "h2", "h3"})
+
+
 class _Reader(HTMLParser):
     """A page as a list of parts: tags with their attributes, texts with the heading they stand under, blocks."""
 
@@ -396,11 +399,12 @@ class _Reader(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[tuple[str, str, Any]] = []  # what, place, value
         self.heading, self.block = "top", ""
-        self.in_heading = False
+        self.in_heading = self.unnamed = False
         self.scripts = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.in_heading = tag in {"h1", "h2", "h3"}
+        self.in_heading = tag in _HEADINGS or (self.in_heading and tag == "span")  # a text in several languages
+        self.unnamed = tag in _HEADINGS or (self.in_heading and self.unnamed)
         said = dict(attrs)
         if tag in {"script", "style"}:
             self.scripts += 1
@@ -410,15 +414,15 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self.block = "" if tag in {"script", "style"} else self.block
-        self.in_heading = False
+        self.in_heading = self.in_heading and tag == "span"
         self.parts.append(("tag", f"</{tag}> under {self.heading!r}", tag))
 
     def handle_data(self, data: str) -> None:
         if self.block:
             self.parts.append((self.block, f"{self.block} block {self.scripts}", data))
         elif data.strip():
-            if self.in_heading:
-                self.heading = data.strip()[:60]
+            if self.in_heading and self.unnamed:
+                self.heading, self.unnamed = data.strip()[:60], False
             self.parts.append(("text", f"text under {self.heading!r}", data))
 
     def handle_comment(self, data: str) -> None:

@@ -88,6 +88,7 @@ def prepared(osm, bbox, **more):
     return Study.from_keys({"name": "x", "osm": str(osm), "bbox": bbox, **more}).prepare()
 
 
+@pytest.mark.prove
 def test_newport_has_the_same_network_facilities_and_cells(newport):
     assert newport.requests == 1  # 6 by 7 km are one tile
     live = prepared(newport.path, INNER, **WALKS)
@@ -110,6 +111,7 @@ def test_monaco_has_the_same_summary(monaco, tmp_path):
     for osm in (monaco.path, truth):
         keys = {"name": "monaco", "osm": str(osm), "bbox": MONACO_BOX, "groups": [], **WALKS}
         summary = Study.from_keys(keys).run().summary
+        del summary["self_check"]  # draws its sample by the digest of the file
         summaries.append(json.dumps(summary, sort_keys=True))
         assert {figure["total"] for figure in summary["figures"] if figure["measure"] == "cells"} == {280}
     assert summaries[0] == summaries[1]
