@@ -175,7 +175,7 @@ TAMPERINGS = {
     "a threshold claimed": (value_in("manifest", lambda s: s["standard"]["services"]["clinic"]["threshold"].update(value=900)), "manifest.json", "standard.services.clinic.threshold.value"),
     "a count in the manifest": (value_in("manifest", lambda s: s["counts"].update(people=1)), "manifest.json", "counts.people"),
     "a headline": (text("index.html", "100 %|0 %", "99 %"), "index.html", "text under"),
-    "a number in the report": (text("index.html", r"45\.9 %", "95.9 %"), "index.html", "text under 'Is the life circle complete?"),
+    "a number in the report": (text("index.html", r"45\.9 %", "95.9 %"), "index.html", "text under 'Coverage by zone and service"),
     "a link in the report": (text("index.html", 'href="gaps.html"', 'href="https://example.org"'), "index.html", "href"),
     "the page's program": (text("coverage.html", r"<script>\n", "<script>\n//"), "coverage.html", "program block"),
     "a name in the page's data": (text("coverage.html", "Clinic", "Hospital"), "coverage.html", "data block"),
