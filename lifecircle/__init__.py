@@ -28,6 +28,7 @@ _HOME = {
     "Standard": "lifecircle.standards",
     "Study": "lifecircle.study",
     "Units": "lifecircle.assess.units",
+    "diff": "lifecircle.study",
     "isochrone_of": "lifecircle.study",
     "verify": "lifecircle.study",
 }
@@ -47,6 +48,7 @@ __all__ = [
     "Standard",
     "Study",
     "Units",
+    "diff",
     "isochrone_of",
     "verify",
 ]

@@ -122,6 +122,11 @@ class Prepared:
                 found.append((walker, _lane(walker, self.network, self.elevation, self.cells, self.facilities, cutoff)))
         return found
 
+    def coverage(self, *, threads: int | None = None) -> Coverage:
+        """Search and judge, and no more: the verdicts and figures alone."""
+        compile_kernels()
+        return self._judged(threads)
+
     def in_year(self, year: int) -> "Prepared":
         """Prepare the same study with the facilities of another year."""
         try:
@@ -186,9 +191,19 @@ class Prepared:
         return water(self.data.features)
 
 
-def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepared:
-    """Read the inputs of a study and build the nouns, short of any search; see `Study.prepare`."""
+def prepare(
+    study: "Study", clock: Clock, *, allow_empty: bool = False, extracts: dict[str, Path] | None = None
+) -> Prepared:
+    """Read the inputs of a study and build the nouns, short of any search; see `Study.prepare`.
+
+    Parameters
+    ----------
+    extracts : dict of path, optional
+        Further OpenStreetMap extracts to take the ``region`` (where a place of the extract is it), the ``facilities``
+        and the ``homes`` from; the study's own gives the streets, and what is not named here.
+    """
     keys = study.keys
+    extracts = extracts or {}
     digests = digests_of(inputs_of(keys) | rules_of(keys))  # before a byte is read, so that a change shows
     standard = Standard.load(keys.standard)
     if keys.services is not None:
@@ -204,29 +219,34 @@ def prepare(study: "Study", clock: Clock, *, allow_empty: bool = False) -> Prepa
     if keys.built is not None:
         standard = standard.for_built(keys.built)
     with clock.stage("boundary"):
-        region = _region(keys, standard)
+        region = _region(keys, standard, extracts.get("region", keys.osm))
     standard = standard.in_classes({zone.zone_class for zone in region.zones})
     _check_cutoffs(standard, profiles, keys)
     cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
     buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
     clip = region.clip_bounds(buffer_m)
     with clock.stage("read") as tell:
-        data = osm.read_osm(keys.osm, clip, keys=_with_lifecycle(standard), progress=lambda seen: tell(seen, None))
+        wanted = _with_lifecycle(standard)
+        data = osm.read_osm(keys.osm, clip, keys=wanted, progress=lambda seen: tell(seen, None))
+        read = {keys.osm: data}
+        for path in {extracts.get(part, keys.osm) for part in ("facilities", "homes")} - {keys.osm}:
+            read[path] = osm.read_osm(path, clip, keys=wanted, progress=lambda seen: tell(seen, None))
+        found, homes = (read[extracts.get(part, keys.osm)] for part in ("facilities", "homes"))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
     with clock.stage("network"):
         network, height, snapper, across = ground_of(data, region, keys, clip)
-    year = keys.year if keys.year is not None else _year_of(keys.data_date or data.timestamp)
+    year = keys.year if keys.year is not None else _year_of(keys.data_date or found.timestamp)
     with clock.stage("facilities"):
-        facilities = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=allow_empty)
+        facilities = Facilities.from_osm(found.features, standard, snapper, year=year, allow_empty=allow_empty)
         order, whole = tuple(standard.services), standard
         if not allow_empty:
             standard, facilities = _without_absent(standard, facilities)
         absent = {key: service for key, service in whole.services.items() if key not in standard.services}
     with clock.stage("cells"):
         if people is not None:
-            cells = Cells.from_raster(people, data.features, snapper, data.extent)
+            cells = Cells.from_raster(people, homes.features, snapper, data.extent)
         else:
-            cells = Cells.from_fabric(data.features, snapper, data.extent)
+            cells = Cells.from_fabric(homes.features, snapper, data.extent)
         layers = _layers(keys, cells, snapper)
     lanes = {
         name: replace(_lane(profile, network, height, cells, facilities, cutoff[profile.unit]), name=name)
@@ -252,12 +272,12 @@ def _lane(
     )  # fmt: skip
 
 
-def _region(keys: "StudyFile", standard: Standard) -> Region:
+def _region(keys: "StudyFile", standard: Standard, extract: Path) -> Region:
     """Find where: the boundary, place or box, its hard barriers, and a class for the zones that name none."""
     if keys.boundary is not None:
         region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
     elif keys.place is not None:
-        region = boundaries.read_region(keys.osm, keys.place, name=keys.name, crs=keys.crs)
+        region = boundaries.read_region(extract, keys.place, name=keys.name, crs=keys.crs)
     else:
         assert keys.bbox is not None  # noqa: S101 (the study file was checked)
         region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lifecircle.assess.capacity import DecayName, Method
+from lifecircle.assess.coverage import Figure
+from lifecircle.audit.diff import Diff
+from lifecircle.audit.diff import diff as between
 from lifecircle.audit.verify import Verification
 from lifecircle.audit.verify import verify as against_inputs
 from lifecircle.errors import DataError
@@ -270,6 +273,38 @@ def verify(
         return Study.from_keys(keys).run(threads=threads, progress=progress).write(out, progress=progress)
 
     return against_inputs(folder, run, known=INPUTS, inputs=inputs)
+
+
+def diff(
+    before: str | Path, after: str | Path, *, inputs: str | Path | None = None, tables_only: bool = False,
+    threads: int | None = None, progress: Progress | None = None,
+) -> Diff:  # fmt: skip
+    """Say what changed between two results folders, and what it is owed to.
+
+    Where more than one of network, facilities, population and parameters changed, and the inputs of both folders are to
+    be had, figures are computed with one after the other exchanged; else what the tables say decides, cell by cell.
+
+    Parameters
+    ----------
+    before, after : path
+    inputs : path, optional
+        Where the inputs are, if not where they were, beside the folders or in the working directory.
+    tables_only : bool
+        Go by the tables, whether or not the inputs are there.
+
+    Raises
+    ------
+    DataError
+        One of them is no results folder, or is damaged.
+    """
+
+    def exchange(keys: dict[str, Any], extracts: dict[str, str]) -> list[Figure]:
+        study, clock = Study.from_keys(keys), Clock(progress)
+        made = prepare(study, clock, extracts={part: Path(path) for part, path in extracts.items()})
+        with clock.stage("search"):
+            return made.coverage(threads=threads).figures()
+
+    return between(before, after, None if tables_only else exchange, known=INPUTS, inputs=inputs)
 
 
 def isochrone_of(

@@ -292,6 +292,11 @@ def load_json(path: Path) -> Any:
         raise UnreadableError(str(error)) from error
 
 
+def changes(a: Any, b: Any) -> list[tuple[str, Any, Any]]:
+    """Places where two JSON values differ, with what each says."""
+    return list(_values(a, b))
+
+
 def _json(said: Path, made: Path, *, strict: bool) -> Found:
     left, right = load_json(said), load_json(made)
     if made.name == _MANIFEST:

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from lifecircle.cli.options import Json, app, bar
+from lifecircle.publish.terminal import show_diff
 
 
 @app.command()
@@ -40,3 +41,29 @@ def verify(
     if not found.held:
         raise CheckError(found.line)
     typer.echo(found.line)
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(metavar="A", help="A results folder.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="Another.")],
+    inputs: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="Where their inputs are; default: where they were, or beside them."),
+    ] = None,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Go by the tables alone; nothing is computed again.")
+    ] = False,
+    threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Say what changed from A to B, and owed to what: network, facilities, population or parameters."""
+    from lifecircle.study import diff as compared
+
+    with bar(quiet=as_json) as progress:
+        found = compared(before, after, inputs=inputs, tables_only=tables, threads=threads, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    show_diff(found)

@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
     from lifecircle.assess.findings import Findings
+    from lifecircle.audit.diff import Diff
     from lifecircle.publish.about import About
     from lifecircle.standards import Standard
 
@@ -74,6 +75,66 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     _show_doubts(summary["data"])
     if not summary["population_spans_region"]:
         typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
+
+
+_MOST_ROWS = 40
+
+_MOVED = {
+    "nearest_opened": "nearest is new", "nearest_closed": "nearest was closed", "nearest_other": "another is nearest",
+    "longer": "same facility, longer walk", "shorter": "same facility, shorter walk", "limit": "another threshold",
+}  # fmt: skip
+
+
+def show_diff(found: "Diff") -> None:
+    """Print what differs between two results folders: inputs, parameters, figures with what they owe, and cells."""
+    if found.same:
+        typer.echo("No input, parameter, figure or cell differs.")
+        return
+    for title, rows in (("Inputs", found.inputs), ("Parameters", found.parameters), ("Versions", found.versions)):
+        if rows:
+            typer.echo(f"{title} that differ:")
+            texts = [
+                (str(key), *("-" if v is None else str(v)[:60] for v in (a, b))) for key, a, b in rows[:_MOST_ROWS]
+            ]
+            show_table(("what", "before", "after"), texts, as_json=False)
+            _say_rest(rows)
+    if found.changes:
+        typer.echo(f"\nFigures that differ ({found.measure} with the service in reach); {found.how}:")
+        factors = list(next((c.owed for c in found.changes if c.owed), {}))
+        rows_of = [
+            (
+                c.zone, c.service, _plain(c.before), _plain(c.after),
+                _signed(None if c.before is None or c.after is None else c.after - c.before),
+                *(_signed(c.owed.get(name)) for name in factors),
+            )
+            for c in found.changes[:_MOST_ROWS]
+        ]  # fmt: skip
+        show_table(("zone", "service", "before", "after", "change", *factors), rows_of, as_json=False)
+        _say_rest(found.changes)
+    cells = [(moved.service, _MOVED[moved.what], moved.cells, moved.people) for moved in found.moved]
+    for what, (number, people) in (
+        ("other people live there", found.people_changed), ("only in the first", found.only_before),
+        ("only in the second", found.only_after),
+    ):  # fmt: skip
+        if number:
+            cells.append(("", what, number, people))
+    if cells:
+        typer.echo("\nCells (by their main access point):")
+        texts = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
+        show_table(("service", "what", "cells", "people"), texts, as_json=False)
+
+
+def _say_rest(rows: Sequence[object]) -> None:
+    if len(rows) > _MOST_ROWS:
+        typer.echo(f"and {len(rows) - _MOST_ROWS} more (--json tells all)")
+
+
+def _plain(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}".removesuffix(".0")
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else "0" if value == 0 else f"{value:+,.1f}".removesuffix(".0")
 
 
 def show_standard(standard: "Standard") -> None:
