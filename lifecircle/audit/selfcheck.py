@@ -76,7 +76,7 @@ class SelfCheck:
     def line(self) -> str:
         """What a terminal shows."""
         return (
-            f"Self-check: {self.compared['walks']:,} walks from {self.points:,} of {self.of:,} access points walked "
+            f"Proof: {self.compared['walks']:,} walks from {self.points:,} of {self.of:,} access points walked "
             f"again by another search, equal to the tick; sums hold."
         )
 

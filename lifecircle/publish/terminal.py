@@ -100,7 +100,8 @@ def show_diff(found: "Diff") -> None:
             _say_rest(rows)
     if found.changes:
         typer.echo(f"\nFigures that differ ({found.measure} with the service in reach); {found.how}:")
-        factors = list(next((c.owed for c in found.changes if c.owed), {}))
+        owed = [c.owed for c in found.changes]
+        factors = [name for name in next(filter(None, owed), {}) if any(parts.get(name) for parts in owed)]
         rows_of = [
             (
                 c.zone, c.service, _plain(c.before), _plain(c.after),
@@ -129,12 +130,17 @@ def _say_rest(rows: Sequence[object]) -> None:
         typer.echo(f"and {len(rows) - _MOST_ROWS} more (--json tells all)")
 
 
+def _short(value: Any) -> str:
+    """Write a parameter; of a table of them only that there is one."""
+    return "-" if value is None else "given" if isinstance(value, dict) else str(value)[:60]
+
+
 def _plain(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}".removesuffix(".0")
+    return "-" if value is None else f"{value:,.0f}" if abs(value) >= 1 else f"{value:.2g}"
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else "0" if value == 0 else f"{value:+,.1f}".removesuffix(".0")
+    return "-" if value is None else "0" if value == 0 else f"{value:+,.0f}" if abs(value) >= 1 else f"{value:+.2g}"
 
 
 def show_standard(standard: "Standard") -> None:
