@@ -155,7 +155,9 @@ def test_all_of_newport(tmp_path):
             "population": people,
             "standard": "gb50180-2018",
         }
-        summaries.append(json.dumps(Study.from_keys(keys).run().summary, sort_keys=True))
+        summary = Study.from_keys(keys).run().summary
+        del summary["self_check"]  # draws its sample by the digest of the file
+        summaries.append(json.dumps(summary, sort_keys=True))
     assert summaries[0] == summaries[1]
 
 
