@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from lifecircle.cli.options import Json, app, bar
-from lifecircle.publish.terminal import show_diff
+from lifecircle.publish.terminal import plain_text, show_diff
 
 
 @app.command()
@@ -33,9 +33,11 @@ def verify(
             raise typer.Exit(CheckError.exit_code)
         return
     for name, (then, now) in found.other_versions.items():
-        typer.echo(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
+        typer.echo(
+            plain_text(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
+        )
     for difference in found.differences:
-        typer.echo(str(difference))
+        typer.echo(plain_text(str(difference)))
     if found.more:
         typer.echo(f"and {found.more:,} more")
     if not found.held:

@@ -26,8 +26,13 @@ def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_jso
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(plain_text(cell)) for cell in row))
     Console().print(table)
+
+
+def plain_text(text: str) -> str:
+    """Take the control characters out of text that comes from a file: a terminal would obey them."""
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *, walker: str | None) -> None:
@@ -93,9 +98,7 @@ def show_diff(found: "Diff") -> None:
     for title, rows in (("Inputs", found.inputs), ("Parameters", found.parameters), ("Versions", found.versions)):
         if rows:
             typer.echo(f"{title} that differ:")
-            texts = [
-                (str(key), *("-" if v is None else str(v)[:60] for v in (a, b))) for key, a, b in rows[:_MOST_ROWS]
-            ]
+            texts = [(str(key), _short(a), _short(b)) for key, a, b in rows[:_MOST_ROWS]]
             show_table(("what", "before", "after"), texts, as_json=False)
             _say_rest(rows)
     if found.changes:

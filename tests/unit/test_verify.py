@@ -400,6 +400,18 @@ def test_layers_profiles_and_groups_by_file_are_found_again(tmp_path):
     assert found.held, list(map(str, found.differences))
 
 
+def test_what_a_file_says_does_not_reach_the_terminal_as_orders(good, tmp_path, capfd):
+    shutil.copytree(good[0], tmp_path / "place")
+    out = tmp_path / "place" / "out"
+    (out / "evil\x1b[2J.html").write_text("x")
+    columns("cells", lambda t: t.append_column("a\x1b[31m", pa.nulls(len(t))))(out)
+    value_in("manifest", lambda said: said["versions"].update(numpy="1\x1b]0;x\x07"))(out)
+    assert call("verify", out) == 1
+    told = capfd.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert "a\\x1b[31m" in told.out
+
+
 @pytest.mark.prove
 @pytest.mark.parametrize("region", ["lingang", "newport", "monaco"])
 def test_regions_are_verified(runs, region):
