@@ -124,8 +124,8 @@ def show_diff(found: "Diff") -> None:
             cells.append(("", what, number, people))
     if cells:
         typer.echo("\nCells (by their main access point):")
-        texts = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
-        show_table(("service", "what", "cells", "people"), texts, as_json=False)
+        told = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
+        show_table(("service", "what", "cells", "people"), told, as_json=False)
 
 
 def _say_rest(rows: Sequence[object]) -> None:
