@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -21,7 +22,9 @@ from lifecircle.assess.policies import met_under
 from lifecircle.assess.straight import met_straight
 from lifecircle.assess.units import Units
 from lifecircle.audit.check import Check
+from lifecircle.audit.datum import Detective
 from lifecircle.errors import DataError, StandardError, did_you_mean
+from lifecircle.listed import Listed
 from lifecircle.model import demand
 from lifecircle.model.barriers import Barriers, water
 from lifecircle.model.cells import Cells
@@ -71,6 +74,7 @@ class Prepared:
     layers: dict[str, Layer]
     whole: Standard
     digests: dict[str, tuple[str, int]]
+    listed: tuple[Listed, ...]
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -130,7 +134,9 @@ class Prepared:
     def in_year(self, year: int) -> "Prepared":
         """Prepare the same study with the facilities of another year."""
         try:
-            facilities = Facilities.from_osm(self.data.features, self.whole, self.snapper, year=year, allow_empty=True)
+            facilities = Facilities.from_osm(
+                self.data.features, self.whole, self.snapper, year=year, allow_empty=True, listed=_rows(self.listed)
+            )
         except DataError:  # nothing at all was open then
             none = np.zeros(len(self.facilities), dtype=bool)
             facilities = replace(self.facilities.only(none), service_keys=tuple(self.whole.services))
@@ -169,12 +175,13 @@ class Prepared:
             title_zh=keys.title_zh or keys.title or keys.name,
             notice=keys.notice,
             notice_zh=keys.notice_zh or keys.notice,
-            attribution=(OSM_CREDIT, *keys.attribution),
+            attribution=(OSM_CREDIT, *keys.attribution, *(one.source for one in keys.facilities if one.source)),
             data_date=date,
             snap_limit_m=keys.snap_limit_m,
             sloped=self.elevation is not None,
             population_whole=self.population_whole,
             sources=tuple((key, path.name) for key, path in inputs_of(keys).items()),
+            tables=tuple(one.told | one.met_in(self.facilities) for one in self.listed),
         )
 
     @cached_property
@@ -233,11 +240,15 @@ def prepare(
             read[path] = osm.read_osm(path, clip, keys=wanted, progress=lambda seen: tell(seen, None))
         found, homes = (read[extracts.get(part, keys.osm)] for part in ("facilities", "homes"))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
+        listed = _read_lists(keys, standard, region, clip)
     with clock.stage("network"):
         network, height, snapper, across = ground_of(data, region, keys, clip)
     year = keys.year if keys.year is not None else _year_of(keys.data_date or found.timestamp)
     with clock.stage("facilities"):
-        facilities = Facilities.from_osm(found.features, standard, snapper, year=year, allow_empty=allow_empty)
+        listed = _held_against(listed, standard, found, snapper, year)
+        facilities = Facilities.from_osm(
+            found.features, standard, snapper, year=year, allow_empty=allow_empty, listed=_rows(listed)
+        )
         order, whole = tuple(standard.services), standard
         if not allow_empty:
             standard, facilities = _without_absent(standard, facilities)
@@ -254,7 +265,7 @@ def prepare(
     }
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock, absent, order, across, layers, whole, digests,
+        people is None or people.whole, clock, absent, order, across, layers, whole, digests, listed,
     )  # fmt: skip
 
 
@@ -291,6 +302,38 @@ def _region(keys: "StudyFile", standard: Standard, extract: Path) -> Region:
             + did_you_mean(keys.zone_class, sorted(standard.zone_classes))
         )
     return region.classed(keys.zone_class)
+
+
+def _read_lists(
+    keys: "StudyFile", standard: Standard, region: Region, clip: tuple[float, float, float, float]
+) -> tuple[Listed, ...]:
+    """Read the tables of facilities, each by a name of its own."""
+    found: list[Listed] = []
+    for one in keys.facilities:
+        plain = re.sub(r"[^A-Za-z0-9_-]+", "-", one.name or one.table.stem).strip("-")[:40] or "table"
+        taken = {listed.told["name"] for listed in found}
+        names = (plain if n == 1 else f"{plain}-{n}" for n in range(1, len(taken) + 2))
+        found.append(Listed.read(one, standard, region, clip, name=next(name for name in names if name not in taken)))
+    return tuple(found)
+
+
+def _held_against(
+    listed: tuple[Listed, ...], standard: Standard, data: osm.OsmData, snapper: Snapper, year: int | None
+) -> tuple[Listed, ...]:
+    """Test the datum of every table by the streets, the buildings and the facilities of OpenStreetMap."""
+    if not listed:
+        return ()
+    try:
+        known = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=True)
+    except DataError:  # it knows none: streets and buildings are left to go by
+        known = None
+    detective = Detective(snapper.network, data.features, known)
+    return tuple(one.held_against(detective, standard) for one in listed)
+
+
+def _rows(listed: tuple[Listed, ...]) -> pd.DataFrame | None:
+    """Put the rows of all tables together."""
+    return pd.concat([one.rows for one in listed], ignore_index=True) if listed else None
 
 
 def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Layer]:

@@ -156,7 +156,7 @@ class Region:
             The file names another CRS than WGS84, or its numbers are not degrees.
         """
         path = Path(path)
-        features = _read_features(path)
+        features = read_features(path)
         zones: list[Zone] = []
         overlays: list[Zone] = []
         for number, feature in enumerate(features, start=1):
@@ -228,7 +228,7 @@ class Region:
             The file names another CRS than WGS84, or its numbers are not degrees.
         """
         path = Path(path)
-        features = _read_features(path, what="hard barrier")
+        features = read_features(path, what="hard barrier")
         found = [shape for feature in features if (shape := _polygon(feature, path)) is not None and shape.area > 0]
         if not found:
             raise DataError(
@@ -358,7 +358,16 @@ def _check_degrees(shapes: list[BaseGeometry], path: Path) -> None:
         )
 
 
-def _read_features(path: Path, *, what: str = "boundary") -> list[dict[str, Any]]:
+def read_features(path: Path, *, what: str = "boundary") -> list[dict[str, Any]]:
+    """Features of a GeoJSON file in WGS84, as they stand in it.
+
+    Raises
+    ------
+    DataError
+        The file is missing or is no GeoJSON.
+    CrsError
+        It names another CRS.
+    """
     try:
         raw = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

@@ -210,9 +210,10 @@ class Result:
     def _manifest(self, clock: "Clock") -> dict[str, Any]:
         keys, prepared = self.study.keys, self.prepared
         files_of_demand = {name: {"raster", "places"} for name in keys.demand}
-        left_out = {*INPUTS, "out", "demand"}
+        left_out = {*INPUTS, "out", "demand", "facilities"}
         parameters = keys.model_dump(mode="json", by_alias=True, exclude=left_out)
         parameters |= keys.model_dump(mode="json", include={"demand"}, exclude={"demand": files_of_demand})
+        parameters |= {"facilities": [one.model_dump(mode="json", exclude={"table"}) for one in keys.facilities]}
         return {
             "schema": files.SCHEMA,
             "inputs": {key: self._told(path, *prepared.digests[key]) for key, path in inputs_of(keys).items()},
@@ -228,7 +229,8 @@ class Result:
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
             "self_check": self.self_check.rows,
-            "counts": {"osm": prepared.data.counts} | files.counts(self.coverage, prepared.elevation),
+            "counts": {"osm": prepared.data.counts, "tables": list(self.about.tables)}
+            | files.counts(self.coverage, prepared.elevation),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -251,6 +253,7 @@ class Result:
 def inputs_of(keys: "StudyFile") -> dict[str, Path]:
     """Every file a study reads, by the key that names it."""
     found = {key: path for key in INPUTS if (path := getattr(keys, key)) is not None}
+    found |= {f"facilities.{ix}": one.table for ix, one in enumerate(keys.facilities)}
     for name, layer in keys.demand.items():
         path = layer.raster or layer.places
         if path is not None:

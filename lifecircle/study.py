@@ -13,6 +13,7 @@ from lifecircle.audit.diff import diff as between
 from lifecircle.audit.verify import Verification
 from lifecircle.audit.verify import verify as against_inputs
 from lifecircle.errors import DataError
+from lifecircle.listed import TableKeys
 from lifecircle.model.barriers import water
 from lifecircle.places import RegionPreset, SaidPlace
 from lifecircle.prepared import Prepared, ground_of, prepare
@@ -70,6 +71,7 @@ class StudyFile(BaseModel):
     gates: Gates | None = None
     choose: dict[str, float] = {}
     zone_class: str | None = None
+    facilities: list[TableKeys] = []
     demand: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], DemandKeys] = {}
     groups: list[str] = ["senior", "wheelchair"]
     catchment: Method = "2sfca"
@@ -187,7 +189,9 @@ class Study:
             )
             for name, layer in keys.demand.items()
         }
-        return cls(keys.model_copy(update=changed | presets | {"demand": demand, "groups": groups}))
+        listed = [one.model_copy(update={"table": root / one.table}) for one in keys.facilities]
+        whole = {"demand": demand, "groups": groups, "facilities": listed}
+        return cls(keys.model_copy(update=changed | presets | whole))
 
     def changed(self, **keys: Any) -> "Study":
         """Copy the study with other values for some keys; a None leaves the key as it is.

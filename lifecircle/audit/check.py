@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 from html import escape
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ class Check:
             "network": _network(network.streets, ways),
             "gates": _gates(network, features),
             "fabric": _fabric(cells, features),
+            "tables": list(about.tables),
             "datum": {
                 "people": None if cells.people is None else _shift(posts, _centres(cells), cells.people),
                 "buildings": _shift(posts, *_buildings(features, network)),
@@ -166,6 +168,11 @@ class Check:
                 ("service", "found", "inside", "merged", "entrances assumed", "no path near", "per 10,000", "usual"),
                 services,
             ),
+            (
+                "Tables of facilities",
+                ("table", "rows", "kept", "left out", "in OSM too", "columns", "datum"),
+                [_table_row(one) for one in found["tables"]],
+            ),
             ("Tags that decided whether a way is walked", ("tag", "kept", "dropped"), tags),
             ("Walked ways by class", ("class", "km"), kinds),
             ("Streets, gates, homes and datum", ("what", "how much"), self._rest()),
@@ -197,6 +204,16 @@ class Check:
     def _repr_html_(self) -> str:
         rows = "".join(f"<li>{escape(warning['text'])}</li>" for warning in self.findings["warnings"])
         return f"<p>{escape(self.line)}</p><ul>{rows}</ul>"
+
+
+def _table_row(told: dict[str, Any]) -> tuple[str, ...]:
+    left = ", ".join(f"{n:,} {why}" for why, n in told["left_out"].items())
+    columns = ", ".join(f"{meaning}: {header}" for meaning, header in told["columns"].items())
+    verdict = told.get("evidence", {}).get("verdict", "not tested")
+    return (
+        _plain(told["table"]), f"{told['rows']:,}", f"{told['kept']:,}", left or "0", f"{told['in_osm_too']:,}",
+        _plain(columns), f"{told['datum']} ({'as said' if told['datum_said'] else 'not said'}; {verdict})",
+    )  # fmt: skip
 
 
 def _plain(text: str) -> str:
@@ -451,6 +468,20 @@ def _shift(posts: Any, xy: NDArray[np.float64], weight: NDArray[np.int64]) -> di
     }  # fmt: skip
 
 
+def _doubts(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Say what is doubtful about a table of facilities."""
+    said = [("table_rows", f"{n:,} rows are left out: {why}") for why, n in told["left_out"].items()]
+    if told["services_unknown"]:
+        words = ", ".join(f"{_plain(word)!r} ({n:,})" for word, n in told["services_unknown"].items())
+        said.append(("table_services", f"words that name no service of the standard: {words}; say which do (services)"))
+    verdict = told.get("evidence", {}).get("verdict")
+    if verdict == "overruled":
+        said.append(("table_datum", f"its places fit another datum than {told['datum']}, which was insisted on"))
+    if verdict == "cannot be told":
+        said.append(("table_datum", f"its places do not tell whether {told['datum']} is their datum: ask who made it"))
+    return [(code, f"{_plain(told['table'])}: {text}") for code, text in said]
+
+
 def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
     """Say what is likely wrong with the data; each is a hint with its evidence, none a verdict."""
     said: list[tuple[str, str]] = []
@@ -463,6 +494,7 @@ def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
         elif per_head is not None and usual and per_head < FEW * usual:
             text = f"{per_head:g} facilities for {key} per 10,000 people, usual are {usual:g} ({row['usual_source']})"
             said.append(("category_few", f"{text}: likely not all are mapped"))
+    said.extend(chain.from_iterable(map(_doubts, found["tables"])))
     snap = found["snapping"]
     for name, text in (
         ("unsnapped", f"lie farther than {snap['limit_m']:g} m from every path"),

@@ -306,11 +306,12 @@ def _asked(a: _Folder, b: _Folder) -> bool:
 
 def _factors(files: set[str], *, changed: bool) -> list[str]:
     """Factors that may be owed anything, in their order."""
+    tables = {key for key in files if key.startswith("facilities.")}
     found = {
         "network": bool(files & _OF_NETWORK),
-        "facilities": "osm" in files,
+        "facilities": "osm" in files or bool(tables),
         "population": bool(files & _OF_PEOPLE),
-        "parameters": changed or bool(files - _OF_NETWORK - _OF_PEOPLE),
+        "parameters": changed or bool(files - _OF_NETWORK - _OF_PEOPLE - tables),
     }
     return [name for name in FACTORS if found[name]]
 
@@ -343,7 +344,7 @@ def _owed(
 def _mixed(a: dict[str, Any], b: dict[str, Any], of_b: set[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Keys of the study before, with some of its factors taken from the one after."""
     keys = dict(a)
-    taken = {"network": ("osm", "elevation"), "population": ("population",)}
+    taken = {"network": ("osm", "elevation"), "population": ("population",), "facilities": ("facilities",)}
     for name in FACTORS:
         if name in of_b:
             keys = {key: value for key, value in keys.items() if key not in taken.get(name, ())}

@@ -16,6 +16,7 @@ from lifecircle.publish.files import restore
 from lifecircle.sources import osm
 
 _RULES = re.compile(r"standard|profile|groups\.(\d{1,4})")
+_TABLE = re.compile(r"facilities\.(\d{1,4})")
 _LAYER = re.compile(r"demand\.([a-z][a-z0-9_]*)")
 
 
@@ -48,6 +49,10 @@ class _Said(BaseModel):
     parameters: dict[str, Any]
     as_asked: _Asked
     versions: Annotated[dict[str, str], Field(max_length=100)]
+
+
+def _with_table(said: Any, path: str) -> Any:
+    return said | {"table": path} if isinstance(said, dict) else said
 
 
 @dataclass(frozen=True)
@@ -131,12 +136,17 @@ class Claim:
             else layer
             for name, layer in layers.items()
         }
+        listed = parameters.get("facilities")
+        listed = [dict(one) if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
+        parameters["facilities"] = listed
         roots = self._roots(inputs)
         for key, one in said.inputs.items():
             layer = _LAYER.fullmatch(key)
             name = layer[1] if layer else ""
             if layer and name in said.as_asked.demand and isinstance(parameters["demand"].get(name), dict):
                 parameters["demand"][name][said.as_asked.demand[name]] = self._found(key, one, roots)
+            elif (number := _TABLE.fullmatch(key)) and int(number[1]) < len(listed):
+                listed[int(number[1])] = _with_table(listed[int(number[1])], self._found(key, one, roots))
             elif key in known:
                 parameters[key] = self._found(key, one, roots)
             else:

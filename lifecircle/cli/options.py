@@ -48,6 +48,20 @@ ElevationOption = Annotated[Optional[Path], typer.Option(help="Raster of elevati
 BoundaryOption = Annotated[Optional[Path], typer.Option(help="GeoJSON of the zones, WGS84.")]  # noqa: UP045
 BoxOption = Annotated[Optional[str], typer.Option(metavar="W,S,E,N", help="A box in degrees instead of a boundary.")]  # noqa: UP045
 PlaceOption = Annotated[Optional[str], typer.Option(metavar="NAME|ID", help="An area of the extract instead.")]  # noqa: UP045
+FacilitiesOption = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        "--facilities", metavar="FILE", help="A list of facilities (CSV, Excel, GeoJSON, GeoPackage); may be repeated."
+    ),
+]
+ServiceOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--service", metavar="KEY", help="What the rows of the list before it give; default: its column."),
+]
+DatumOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--datum", metavar="DATUM", help="Of the list's coordinates: wgs84, gcj02, bd09 or epsg:N."),
+]
 LevelOption = Annotated[Optional[int], typer.Option(help="Zones: every area of this admin_level in the --place.")]  # noqa: UP045
 
 
@@ -78,6 +92,22 @@ def study_of(what: str | None, **keys: Any) -> "Study":
 def stem(name: str) -> str:
     """Make a name a study can have."""
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name).strip("-._") or "study"
+
+
+def lists(
+    facilities: list[Path] | None, services: list[str] | None, datums: list[str] | None
+) -> list[dict[str, Any]] | None:
+    """Make the keys of lists of facilities: one service and datum for all of them, or one for each in their order."""
+    found: list[dict[str, Any]] = [{"table": str(path.resolve())} for path in facilities or []]
+    for option, key, values in (("--service", "service", services), ("--datum", "datum", datums)):
+        if values and len(values) not in {1, len(found)}:
+            raise typer.BadParameter(
+                f"{len(values)} are given for {len(found)} lists (--facilities); expected one for all, or one for each",
+                param_hint=option,
+            )
+        for one, value in zip(found, (values or []) * (1 if len(values or []) != 1 else len(found)), strict=False):
+            one[key] = value
+    return found or None
 
 
 def choices(text: str | None) -> dict[str, float] | None:

@@ -10,16 +10,20 @@ from lifecircle.cli.lists import print_region
 from lifecircle.cli.options import (
     BoundaryOption,
     BoxOption,
+    DatumOption,
     ElevationOption,
+    FacilitiesOption,
     Json,
     LevelOption,
     OsmOption,
     PlaceOption,
     PopulationOption,
+    ServiceOption,
     app,
     bar,
     box,
     choices,
+    lists,
     place_of,
     study_of,
 )
@@ -38,6 +42,9 @@ def run(  # noqa: PLR0917
     bbox: BoxOption = None,
     place: PlaceOption = None,
     zones_level: LevelOption = None,
+    facilities: FacilitiesOption = None,
+    service: ServiceOption = None,
+    datum: DatumOption = None,
     hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
     title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
@@ -72,7 +79,7 @@ def run(  # noqa: PLR0917
         what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=box(bbox), name=name,
         place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
         services=services.split(",") if services else None, gates=gates, choose=choices(choose),
-        zone_class=zone_class, built=built, year=year,
+        zone_class=zone_class, built=built, year=year, facilities=lists(facilities, service, datum),
         cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
     )  # fmt: skip
     with claimed(study.out):  # whoever else writes there, or something else that is there, is told of before the wait
@@ -103,6 +110,9 @@ def check(  # noqa: PLR0917
     bbox: BoxOption = None,
     place: PlaceOption = None,
     zones_level: LevelOption = None,
+    facilities: FacilitiesOption = None,
+    service: ServiceOption = None,
+    datum: DatumOption = None,
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
@@ -116,6 +126,7 @@ def check(  # noqa: PLR0917
     study = study_of(
         what, osm=osm, population=population, boundary=boundary, bbox=box(bbox), standard=standard,
         place=place_of(place, zones_level), services=services.split(",") if services else None, year=year, out=out,
+        facilities=lists(facilities, service, datum),
     )  # fmt: skip
     with bar(quiet=as_json) as progress:
         found = study.prepare(progress=progress, allow_empty=True).check

@@ -3,9 +3,11 @@
 import logging
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from html import escape
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +33,7 @@ SAME_NAME_M = 75.0
 
 _CAPACITY = ("capacity", "capacity:persons", "beds", "capacity:beds")
 _LIFECYCLE = ("proposed:", "planned:", "construction:")
+_FEW_SIGNS, _FEW_LETTERS = 3, 6  # a name shorter than this stands in too many others
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +43,7 @@ class Facilities:
     Attributes
     ----------
     facility_id : (n,) object
-        ``n``, ``w`` or ``r`` and the OSM id; ascending text.
+        ``n``, ``w`` or ``r`` and the OSM id, or ``t``, the name of a table, a colon and the row; ascending text.
     services : (n,) tuple of int
         Services each gives, positions in ``service_keys``.
     name : (n,) object
@@ -97,7 +100,7 @@ class Facilities:
     @classmethod
     def from_osm(
         cls, features: pd.DataFrame, standard: Standard, snapper: Snapper, *, year: int | None = None,
-        allow_empty: bool = False,
+        allow_empty: bool = False, listed: pd.DataFrame | None = None,
     ) -> "Facilities":  # fmt: skip
         """Pick the features that give a service, make one facility of each real place, and find its entrances.
 
@@ -111,6 +114,8 @@ class Facilities:
 
         allow_empty : bool
             Whether a service may have no facility; some service must have one.
+        listed : ``facility_id``, ``services`` (tuple of keys), ``tags``, ``geometry`` (lon/lat), optional
+            Facilities of tables. Their ids begin with ``t``; without services their tags are asked as those of OSM are.
 
         Raises
         ------
@@ -118,7 +123,7 @@ class Facilities:
             A service of the standard has no facility at all in the data.
         """
         region = snapper.network.region
-        rows = _candidates(features, standard, year)
+        rows = _candidates(features, standard, year, listed)
         keys = tuple(standard.services)
         empty = [key for ix, key in enumerate(keys) if not any(ix in served for served in rows["services"])]
         lacking = [key for key in empty if not standard.services[key].may_lack]
@@ -183,6 +188,21 @@ class Facilities:
     def merged_n(self) -> NDArray[np.int32]:
         """How many further objects each facility is, (n,) int32."""
         return np.array([ids.count(",") + 1 if ids else 0 for ids in self.merged], dtype=np.int32)
+
+    @cached_property
+    def _objects(self) -> list[list[str]]:
+        """Ids of all objects that each facility is."""
+        return [[one, *(ids.split(",") if ids else [])] for one, ids in zip(self.facility_id, self.merged, strict=True)]
+
+    @property
+    def source(self) -> NDArray[np.object_]:
+        """Where each is known from, (n,) object: ``osm``, ``table`` or ``both``."""
+        said = [{"table" if one.startswith("t") else "osm" for one in ids} for ids in self._objects]
+        return np.array(["both" if len(where) > 1 else next(iter(where)) for where in said], dtype=object)
+
+    def where_from(self) -> list[tuple[str, str]]:
+        """Id of every object that is a facility or was merged into one, and that one's `source`."""
+        return [(one, source) for ids, source in zip(self._objects, self.source, strict=True) for one in ids]
 
     @property
     def points(self) -> NDArray[np.object_]:
@@ -249,14 +269,15 @@ class Facilities:
 
         row = [ix for ix, served in enumerate(self.services) for _ in served]
         ids = self.facility_id[row]
+        osm = [next((one for one in self._objects[ix] if not one.startswith("t")), "") for ix in row]
         return gpd.GeoDataFrame(
             {
                 "facility_id": ids,
                 "service": [self.service_keys[s] for served in self.services for s in served],
                 "name": [name or None for name in self.name[row]],
-                "source": "osm",
-                "osm_type": [text[0] for text in ids],
-                "osm_id": np.array([int(text[1:]) for text in ids], dtype=np.int64),
+                "source": self.source[row],
+                "osm_type": [text[:1] or None for text in osm],
+                "osm_id": pd.array([int(text[1:]) if text else None for text in osm], dtype="Int64"),
                 "capacity": self.capacity[row],
                 "opens": pd.array(_years(self.opens[row]), dtype="Int16"),
                 "closes": pd.array(_years(self.closes[row]), dtype="Int16"),
@@ -289,14 +310,23 @@ def _years(values: NDArray[np.float64]) -> list[int | None]:
     return [None if np.isnan(value) else int(value) for value in values]
 
 
-def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) -> pd.DataFrame:
+def _candidates(
+    features: pd.DataFrame, standard: Standard, year: int | None, listed: pd.DataFrame | None
+) -> pd.DataFrame:
     """Features that give a service in the year, as rows with their services, name, years and id."""
     wanted = {prefix + key for key in standard.tag_keys for prefix in ("", *_LIFECYCLE)}
     position = {key: ix for ix, key in enumerate(standard.services)}
     found: list[tuple[object, ...]] = []
     grounds = _Grounds(features) if standard.asks_within else None
     serves = standard.reader()
-    for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None):
+    objects = features.itertuples(index=False, name=None)
+    if listed is not None:
+        found.extend(_of_tables(listed[[bool(of) for of in listed["services"]]], position, year))
+        by_tags = listed[[not of for of in listed["services"]]].assign(kind="")
+        objects = chain(
+            objects, by_tags[["kind", "facility_id", "tags", "geometry"]].itertuples(index=False, name=None)
+        )
+    for kind, number, tags, geometry in objects:
         if wanted.isdisjoint(tags):
             continue
         to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
@@ -316,9 +346,20 @@ def _candidates(features: pd.DataFrame, standard: Standard, year: int | None) ->
             services = tuple(sorted(position[key] for key in served))
             roofed = tags.get("building", "no") != "no"
             about = (_name(tags), _number(tags), tags, opens, closes, roofed, tags.get("wheelchair"))
-            found.append((f"{kind}{osm_id}", services, *about, geometry))
+            found.append((f"{kind}{number}", services, *about, geometry))
     columns = ["facility_id", "services", "name", "capacity", "tags", "opens", "closes", "roofed", "wheelchair"]
     return pd.DataFrame(found, columns=[*columns, "geometry"]).sort_values("facility_id", ignore_index=True)
+
+
+def _of_tables(listed: pd.DataFrame, position: dict[str, int], year: int | None) -> Iterator[tuple[object, ...]]:
+    """Rows of tables that say what they give, as those of features are."""
+    for row, keys, tags, geometry in zip(
+        listed["facility_id"], listed["services"], listed["tags"], listed["geometry"], strict=True
+    ):
+        opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
+        served = tuple(sorted(position[key] for key in keys if key in position))
+        if served and _open_in(year, opens, closes):
+            yield row, served, _name(tags), _number(tags), tags, opens, closes, False, tags.get("wheelchair"), geometry
 
 
 class _Grounds:
@@ -399,7 +440,7 @@ def _floors(features: pd.DataFrame, extents: NDArray[np.object_], region: Region
     return found
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """Name without case, width, spaces and punctuation, so that two spellings of one place meet."""
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
@@ -413,18 +454,19 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
     outline without a name that holds things of several names is a roof over them, not one of them.
     """
     shapes = rows["shape"].to_numpy(dtype=object)
-    names = [_folded(name) for name in rows["name"]]
+    names = [folded(name) for name in rows["name"]]
+    of_table = [name.startswith("t") for name in rows["facility_id"]]
     served = [set(services) for services in rows["services"]]
     is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
     near: list[set[int]] = [set() for _ in names]
     tree = shapely.STRtree(shapes)
     for inner, outer in tree.query(shapely.point_on_surface(shapes), predicate="intersects").T.tolist():
-        fits = not names[inner] or not names[outer] or names[inner] == names[outer]
+        fits = not names[inner] or not names[outer] or _alike(inner, outer, names, of_table)
         if inner != outer and is_area[outer] and fits and served[inner] & served[outer]:
             near[outer].add(inner)
             near[inner].add(outer)
     for left, right in tree.query(shapes, predicate="dwithin", distance=SAME_NAME_M).T.tolist():
-        if left != right and names[left] and names[left] == names[right] and served[left] & served[right]:
+        if left != right and served[left] & served[right] and _alike(left, right, names, of_table):
             near[left].add(right)
     stands = np.full(len(rows), -1, dtype=np.int64)
     for chief in np.lexsort((np.arange(len(rows)), -shapely.area(shapes))).tolist():
@@ -444,12 +486,25 @@ def _one_per_place(rows: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.int64]]
         place = {name: values[chief] for name, values in columns.items()}
         place["services"] = tuple(sorted(set().union(*(served[ix] for ix in members))))
         place["merged"] = ",".join(columns["facility_id"][ix] for ix in members[1:])
-        # What the one that stands for them does not say, another may.
-        for name in ("name", "capacity", "opens", "closes"):
-            place[name] = next((columns[name][ix] for ix in members if _said(columns[name][ix])), place[name])
-        place["tags"] = {key: value for ix in reversed(members) for key, value in columns["tags"][ix].items()}
+        # What the one that stands for them does not say, another may; what a table says, whoever gave it knows better.
+        knowing = sorted(members, key=lambda ix: not of_table[ix])
+        for name, order_of in (("name", members), ("capacity", knowing), ("opens", knowing), ("closes", knowing)):
+            place[name] = next((columns[name][ix] for ix in order_of if _said(columns[name][ix])), place[name])
+        place["tags"] = {key: value for ix in reversed(knowing) for key, value in columns["tags"][ix].items()}
         made.append(place)
     return pd.DataFrame(made), np.searchsorted(chiefs, stands)
+
+
+def _alike(one: int, other: int, names: list[str], of_table: list[bool]) -> bool:
+    """Say whether two names may be one place's: the same, or of two sources and one within the other.
+
+    A department writes out whose school it is, where a map has the short name.
+    """
+    short, long = sorted((names[one], names[other]), key=len)
+    if short == long or not short:
+        return bool(short)
+    enough = _FEW_SIGNS if any(sign > "\u2e7f" for sign in short) else _FEW_LETTERS
+    return of_table[one] != of_table[other] and len(short) >= enough and short in long
 
 
 def _extents(

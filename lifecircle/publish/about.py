@@ -1,6 +1,7 @@
 """What must stand beside any figure: whose data, by which method, and the result in words."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from lifecircle.assess.coverage import ALL, Coverage
 from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
@@ -22,6 +23,8 @@ class About:
         Whether the population raster spans the whole region.
     sources : tuple of (str, str)
         What each input is for, and its file's name.
+    tables : tuple of dict
+        What is said of each table of facilities, as ``check.json`` has it.
     data_date : str
         ISO 8601 date of the data; empty where nobody knows.
     """
@@ -37,6 +40,7 @@ class About:
     sloped: bool
     population_whole: bool = True
     sources: tuple[tuple[str, str], ...] = ()
+    tables: tuple[dict[str, Any], ...] = ()
 
     @property
     def stamp(self) -> str:

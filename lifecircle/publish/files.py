@@ -527,6 +527,7 @@ def summary(found: Findings, about: About) -> dict[str, Any]:
         "year": coverage.year,
         "standard": coverage.standard.name,
         "population_spans_region": about.population_whole,
+        "tables": list(about.tables),
         "population_known": coverage.cells.people is not None,
         "cutoff": {
             name: {"value": tidy_numbers(lane.cutoff / TICKS), "unit": lane.unit}

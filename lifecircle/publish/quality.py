@@ -19,7 +19,13 @@ _LONGEST = 10
 
 def data_part(coverage: Coverage, about: "About") -> str:
     """Return the tables of the section on data, as HTML."""
-    return _data_table(coverage, about) + _outside_table(coverage) + _policy_table(coverage) + _island_table(coverage)
+    return (
+        _data_table(coverage, about)
+        + _listed_table(about)
+        + _outside_table(coverage)
+        + _policy_table(coverage)
+        + _island_table(coverage)
+    )
 
 
 def _data_table(coverage: Coverage, about: "About") -> str:
@@ -118,6 +124,41 @@ def _services(coverage: Coverage) -> dict[str, str]:
 
 def _covered(figure: Figure) -> str:
     return number(said(share_text(figure.met, figure.total)), figure.share, said(people_text(figure.met)))
+
+
+_VERDICT = {
+    "clear": ("clear by streets, buildings and known places", "由道路、建筑与已知设施确认"),
+    "cannot be told": ("cannot be told from its places", "无法由其位置判断"),
+    "overruled": ("its places fit another; insisted on", "与其位置不符，按声明采用"),
+    "not tested": ("not tested", "未检验"),
+}
+
+
+def _listed_table(about: "About") -> str:
+    """Show the tables of facilities: what was read, left out and found in OpenStreetMap too, and their datum."""
+    if not about.tables:
+        return ""
+    rows = []
+    for told in about.tables:
+        left = "; ".join(f"{n:,} {why}" for why, n in told["left_out"].items())
+        columns = ", ".join(f"{meaning}: {header}" for meaning, header in told["columns"].items())
+        verdict = _VERDICT[told.get("evidence", {}).get("verdict", "not tested")]
+        said_datum = ("as said", "已声明") if told["datum_said"] else ("not said", "未声明")
+        cells = [number(f"{told[key]:,}", told[key]) for key in ("rows", "kept", "alone", "in_osm_too", "not_open")]
+        datum = both(
+            f"{told['datum']} ({said_datum[0]}; {verdict[0]})", f"{told['datum']}（{said_datum[1]}；{verdict[1]}）"
+        )
+        rows.append(
+            row(both(told["table"]), [*cells, *(f"<td>{cell}</td>" for cell in (both(left), both(columns), datum))])
+        )
+    heads = [
+        head(both("Table", "表")), head(both("Rows", "行数"), numeric=True), head(both("Used", "采用"), numeric=True),
+        head(both("Only in the table", "仅见于表"), numeric=True),
+        head(both("In OpenStreetMap too", "OSM 亦有"), numeric=True),
+        head(both("Not open in the year", "当年未开放"), numeric=True), head(both("Left out", "剔除")),
+        head(both("Columns", "列")), head(both("Datum", "坐标系")),
+    ]  # fmt: skip
+    return _heading("Tables of facilities", "设施表") + table(heads, rows)
 
 
 def _outside_table(coverage: Coverage) -> str:
