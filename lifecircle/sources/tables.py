@@ -190,9 +190,14 @@ def _decoded(path: Path, encoding: str | None = None) -> tuple[str, str]:
     from charset_normalizer import from_bytes
 
     best = from_bytes(raw, cp_isolation=list(ENCODINGS)).best()
-    if best is None:
-        raise DataError(f"{path} is in no encoding that is known here; save it as UTF-8, or name its encoding")
-    return str(best), best.encoding
+    if best is not None:
+        return str(best), best.encoding
+    try:  # too few words to tell by: what comes from an office in China is in this
+        return raw.decode(ENCODINGS[0]), ENCODINGS[0]
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is in no encoding that is known here; save it as UTF-8, or name its encoding"
+        ) from error
 
 
 def _parsed(path: Path, text: str, mark: str = ",") -> pd.DataFrame:

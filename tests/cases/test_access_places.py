@@ -1,7 +1,12 @@
 """What is one facility and where it is entered: cases that other tools were told of by their users."""
 
+import numpy as np
 import pytest
+from drawn import lonlat
 from world import STANDARD, World
+
+from lifecircle.errors import CrsError
+from lifecircle.sources import datum
 
 METRES = 0.3
 
@@ -263,15 +268,34 @@ def test_a_gate_shut_to_all_is_no_entrance(tmp_path):
     assert {kind for kind, _ in world.run(tmp_path, "park").entrances()} == {"nearest"}  # nor is the spot a crossing
 
 
-@pytest.mark.xfail(strict=True, reason="no table of facilities is read yet")
-def test_a_table_in_chinese_coordinates_is_found_out(tmp_path):
+def test_a_table_in_chinese_coordinates_is_found_out(tmp_path, monkeypatch):
     """GPXSee#668, osmdroid#1964: 500 m to the south-east without a word."""
+    monkeypatch.setattr(datum, "IN_FORCE", (-180, -90, 180, 90))  # as if in China
     world = street()
-    world.stand("b", amenity="school")
-    (tmp_path / "places.csv").write_text("name,lon,lat\nA,9.0045,44.9980\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="GCJ-02"):
-        world.run(tmp_path, facilities=str(tmp_path / "places.csv"))
-    world.run(tmp_path, facilities=str(tmp_path / "places.csv"), datum="wgs84")
+    for sign in "bde":
+        world.stand(sign, amenity="school", name=f"school {sign}")
+    lonlats = [np.array(one) for one in zip(*(lonlat(*world.place[sign]) for sign in "bde"), strict=True)]
+
+    def table(name):
+        rows = zip("bde", *datum.SHIFTS[name](*lonlats), strict=True)
+        text = "".join(f"school {sign},{lon},{lat}\n" for sign, lon, lat in rows)
+        (tmp_path / f"{name}.csv").write_text("name,lon,lat\n" + text, encoding="utf-8")
+        return {"table": str(tmp_path / f"{name}.csv"), "service": "school"}
+
+    found_out = {"gcj02": "GCJ-02", "bd09": "BD-09"}
+    for name, title in found_out.items():
+        with pytest.raises(CrsError, match=f'is declared as WGS84, but its places fit {title}.*Say datum = "{name}"'):
+            world.run(tmp_path, facilities=[table(name) | {"datum": "wgs84"}])
+        with pytest.raises(CrsError, match=f"not said to be in any datum, so taken for WGS84, but .* {title}"):
+            world.run(tmp_path, facilities=[table(name)])
+        told = world.run(tmp_path, facilities=[table(name) | {"datum": name}])
+        assert told.count("school") == 3  # each the one the map has
+        assert set(told.coverage.facilities.source) == {"both"}
+    with pytest.raises(CrsError, match="is declared as GCJ-02, but its places fit WGS84"):
+        world.run(tmp_path, facilities=[table("wgs84") | {"datum": "gcj02"}])
+    insisted = world.run(tmp_path, facilities=[table("wgs84") | {"datum": "gcj02", "check_datum": False}])
+    assert insisted.result.about.tables[0]["evidence"]["verdict"] == "overruled"
+    assert world.run(tmp_path, facilities=[table("wgs84")]).count("school") == 3
 
 
 @pytest.mark.xfail(strict=True, raises=ImportError, reason="siting is not built yet")

@@ -1,0 +1,426 @@
+"""Facilities listed in tables: every kind of file says the same, rows add up, and what cannot be right is refused."""
+
+import json
+import sys
+import zipfile
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+import town
+from drawn import CRS, Drawing, boundary, lonlat, raster
+
+from lifecircle import cli
+from lifecircle.errors import CrsError, DataError, LifecircleError, StandardError
+from lifecircle.sources import tables
+from lifecircle.sources.tables import read_facilities
+from lifecircle.study import Study
+
+PLACES = [("第一幼儿园", 40, 12), ("滴水湖小学", 260, -14), ("海港卫生站", 420, 11), ("书院", 560, -9)]
+
+
+def frame(**columns):
+    lon, lat = zip(*(lonlat(x, y) for _, x, y in PLACES), strict=True)
+    base = {"名称": [name for name, *_ in PLACES], "经度": np.round(lon, 7), "纬度": np.round(lat, 7)}
+    return pd.DataFrame(base | {"床位": ["12张", "", "1,200", "约 30"], "类别": ["School"] * 4} | columns)
+
+
+def csv(path, made, encoding="utf-8", sep=","):
+    path.write_bytes(made.to_csv(index=False, sep=sep).encode(encoding))
+    return path
+
+
+def plain(table):
+    rows = table.rows
+    return [
+        (row.row, row.name_, row.service, tables.number_in(row.capacity), *np.round(row.geometry.coords[0], 6))
+        for row in rows.rename(columns={"name": "name_"}).itertuples()
+    ]
+
+
+def expected():
+    return [
+        (n, name, "School", capacity, *np.round(lonlat(x, y), 6))
+        for n, ((name, x, y), capacity) in enumerate(zip(PLACES, (12, np.nan, 1200, 30), strict=True), start=1)
+    ]
+
+
+def same(one, other):
+    return len(one) == len(other) and all(
+        a == b or (isinstance(a, float) and np.isnan(a) and np.isnan(b))
+        for left, right in zip(one, other, strict=True)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk"])
+@pytest.mark.parametrize("sep", [",", ";", "\t", "|"])
+def test_a_text_in_any_encoding_says_the_same(encoding, sep, tmp_path):
+    assert same(plain(read_facilities(csv(tmp_path / "t.csv", frame(), encoding, sep))), expected())
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [
+        ("big5", "臺北市立圖書館"),
+        ("shift_jis", "さくら保育園"),
+        ("euc_kr", "서울 어린이집"),
+        ("cp1252", "École élémentaire Molière"),
+        ("cp1251", "Школа номер один"),
+    ],
+)
+def test_names_of_elsewhere_are_read_as_written(encoding, name, tmp_path):
+    (tmp_path / "t.csv").write_bytes(f"name,lon,lat\n{name},9.0,45.0\n".encode(encoding))
+    table = read_facilities(tmp_path / "t.csv")
+    assert table.rows["name"].tolist() == [name]
+    assert table.encoding.replace("cp949", "euc_kr") == encoding
+
+
+def test_workbooks_geojson_and_geopackage_say_the_same(tmp_path):
+    made = frame()
+    made.to_excel(tmp_path / "t.xlsx", index=False)
+    with pd.ExcelWriter(tmp_path / "titled.xlsx") as book:
+        made.to_excel(book, index=False, startrow=2, sheet_name="名单")
+        book.sheets["名单"]["A1"] = "2024年设施名单"
+        pd.DataFrame().to_excel(book, sheet_name="空")
+    shapes = gpd.GeoDataFrame(
+        made.drop(columns=["经度", "纬度"]), geometry=gpd.points_from_xy(made["经度"], made["纬度"]), crs=4326
+    )
+    shapes.to_file(tmp_path / "t.geojson")
+    shapes.to_file(tmp_path / "t.gpkg", layer="facilities")
+    for name in ("t.xlsx", "titled.xlsx", "t.geojson", "t.gpkg"):
+        assert same(plain(read_facilities(tmp_path / name)), expected()), name
+
+
+def test_a_geopackage_says_its_own_system(tmp_path):
+    made = frame()
+    shapes = gpd.GeoDataFrame(made, geometry=gpd.points_from_xy(made["经度"], made["纬度"]), crs=4326).to_crs(32632)
+    shapes.to_file(tmp_path / "t.gpkg")
+    assert read_facilities(tmp_path / "t.gpkg").crs.to_epsg() == 32632
+
+
+def test_one_column_of_both_and_degrees_minutes_seconds(tmp_path):
+    (tmp_path / "a.csv").write_text('name,location\nA,"9.0125,45.5"\nB,9.0125 45.5\nC,none\n', encoding="utf-8")
+    table = read_facilities(tmp_path / "a.csv")
+    assert [point.coords[0] for point in table.rows["geometry"]] == [(9.0125, 45.5)] * 2
+    assert table.left_out == {"no coordinates": 1}
+    (tmp_path / "b.csv").write_text("name,经度,纬度\nA,9°0′45″,45度30分\nB,9°0'45\",45°30'\n", encoding="utf-8")
+    assert [point.coords[0] for point in read_facilities(tmp_path / "b.csv").rows["geometry"]] == [(9.0125, 45.5)] * 2
+
+
+def test_columns_are_guessed_whatever_stands_in_brackets_and_can_be_named(tmp_path):
+    made = frame().rename(columns={"经度": "经度（WGS84）", "纬度": "纬度(WGS84)", "名称": "机构名称"})
+    table = read_facilities(csv(tmp_path / "t.csv", made))
+    assert table.columns == {
+        "name": "机构名称",
+        "lon": "经度（WGS84）",
+        "lat": "纬度(WGS84)",
+        "capacity": "床位",
+        "service": "类别",
+    }
+    both = frame(lng=[0.0] * 4, 学名=["a", "b", "c", "d"])
+    with pytest.raises(DataError, match=r"two columns that could be lon, '经度' and 'lng'"):
+        read_facilities(csv(tmp_path / "both.csv", both))
+    named = read_facilities(tmp_path / "both.csv", columns={"lon": "经度", "name": "学名"})
+    assert named.rows["name"].tolist() == ["a", "b", "c", "d"]
+
+
+def test_rows_keep_their_number_and_none_is_lost(tmp_path):
+    made = frame(经度=["", 9.0, "east", 9.001])
+    table = read_facilities(csv(tmp_path / "t.csv", made))
+    assert table.rows["row"].tolist() == [2, 4]
+    assert table.n_rows == len(table.rows) + sum(table.left_out.values())
+
+
+def test_hostile_cells_are_one_line_of_what_can_be_read(tmp_path):
+    made = frame(名称=["a\x1b[31mb\x00c", "evil\u202egnp", "x" * 10_000, "=cmd|' /C calc'!A0"])
+    names = read_facilities(csv(tmp_path / "t.csv", made)).rows["name"].tolist()
+    assert all(name.isprintable() for name in names)
+    assert names[3] == "=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "match"),
+    [
+        ("t.csv", "name,a,b\nA,1,2\n", "no columns of longitude and latitude .* it has 'name', 'a', 'b'"),
+        ("t.csv", "name,lon,lat\n", "no row with coordinates"),
+        ("t.csv", "", "cannot read the table"),
+        ("t.csv", "name,lon,lat\nA,1,2,3\n", "more cells than its header"),
+        ("t.shp", "x", "export a shapefile as GeoPackage"),
+        ("t.gpkg", "no database", "is no GeoPackage"),
+        ("t.xlsx", "no workbook", "cannot read the workbook"),
+        ("t.geojson", "{", "is not GeoJSON"),
+        ("t.geojson", '{"type":"Feature","geometry":{"type":"Point","coordinates":["a"]},"properties":{}}', "feature 1: its coordinates are broken"),
+        ("absent.csv", None, "there is no such file"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_said(name, raw, match, tmp_path):
+    if raw is not None:
+        (tmp_path / name).write_text(raw, encoding="utf-8")
+    with pytest.raises(DataError, match=match):
+        read_facilities(tmp_path / name)
+
+
+def test_an_encoding_that_is_named_is_taken_or_refused(tmp_path):
+    csv(tmp_path / "t.csv", frame(), "gb18030")
+    with pytest.raises(DataError, match=r"is not in utf-8: .* name another"):
+        read_facilities(tmp_path / "t.csv", encoding="utf-8")
+    with pytest.raises(DataError, match="there is no encoding 'klingon'"):
+        read_facilities(tmp_path / "t.csv", encoding="klingon")
+
+
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_BYTES", 100_000)
+    with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("xl/worksheets/sheet1.xml", b"0" * 1_000_000)
+    with pytest.raises(DataError, match="unpacks to 1,000,000 bytes"):
+        read_facilities(tmp_path / "bomb.xlsx")
+
+
+def test_a_workbook_with_two_full_sheets_asks_which(tmp_path):
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        frame().to_excel(book, index=False, sheet_name="学校")
+        frame().to_excel(book, index=False, sheet_name="医院")
+    with pytest.raises(DataError, match="has the sheets 学校, 医院; name the one"):
+        read_facilities(tmp_path / "t.xlsx")
+    assert len(read_facilities(tmp_path / "t.xlsx", sheet="学校").rows) == 4
+    with pytest.raises(DataError, match="has no sheet '学'"):
+        read_facilities(tmp_path / "t.xlsx", sheet="学")
+
+
+# --------------------------------------------------------------------------------------------------------- in a study
+
+
+def drawn(folder, *pois, listed=(), **keys):
+    """A street with homes, its schools as nodes of the map or as rows of a table."""
+    sketch = Drawing()
+    sketch.way((0, 0), (300, 0), (600, 0), highway="residential")
+    sketch.way((300, 0), (300, 300), highway="residential")
+    for (name, x, y), tags in ((place, {"amenity": "school"}) for place in pois):
+        sketch.poi(x, y, name=name, **tags)
+    sketch.poi(595, 3, amenity="clinic")
+    folder.mkdir(exist_ok=True)
+    sketch.write(folder / "map.osm.pbf")
+    raster(folder / "people.tif", np.full((5, 7), 8.0), left=-50, top=350)
+    boundary(folder / "b.geojson", ("all", "zone", -100, -100, 700, 400))
+    (folder / "s.toml").write_text(town.STANDARD, encoding="utf-8")
+    if listed:
+        lon, lat = zip(*(lonlat(x, y) for _, x, y in listed), strict=True)
+        pd.DataFrame({"name": [name for name, *_ in listed], "lon": lon, "lat": lat}).to_csv(
+            folder / "schools.csv", index=False, float_format="%.12f"
+        )
+        keys.setdefault("facilities", [{"table": str(folder / "schools.csv"), "service": "school"}])
+    return Study.from_keys(
+        {
+            "osm": str(folder / "map.osm.pbf"), "population": str(folder / "people.tif"), "boundary": str(folder / "b.geojson"),
+            "standard": str(folder / "s.toml"), "services": ["school"], "crs": CRS, "data_date": "2024-06-01",
+        } | keys
+    )  # fmt: skip
+
+
+def schools(study):
+    return study.prepare(allow_empty=True).facilities
+
+
+def test_a_table_is_walked_to_as_the_map_is(tmp_path):
+    """A facility is what it is, whoever says so."""
+    named = [(name, x, y) for name, x, y in PLACES]
+    mapped = drawn(tmp_path / "a", *named).run().coverage
+    listed = drawn(tmp_path / "b", listed=named).run().coverage
+    half = drawn(tmp_path / "c", *named[:2], listed=named[2:]).run().coverage
+    twice = drawn(tmp_path / "d", *named, listed=named).run().coverage
+    assert np.isfinite(mapped.ticks).any()
+    for other in (listed, half, twice):
+        assert other.ticks.tolist() == mapped.ticks.tolist()
+        assert other.met.tolist() == mapped.met.tolist()
+    assert set(listed.facilities.source) == {"table"}
+    assert set(half.facilities.source) == {"table", "osm"}
+    assert set(twice.facilities.source) == {"both"}
+    assert len(twice.facilities) == len(PLACES)
+
+
+def test_a_table_and_the_map_mean_one_place_by_its_full_and_its_short_name(tmp_path):
+    made = schools(
+        drawn(
+            tmp_path,
+            ("明珠小学", 100, 10),
+            ("明珠", 160, 10),
+            listed=[("上海市浦东新区明珠小学", 130, 12), ("第二小学", 100, 12)],
+        )
+    )
+    assert sorted(zip(made.name, made.source, strict=True)) == [
+        ("明珠", "osm"),
+        ("明珠小学", "both"),
+        ("第二小学", "table"),
+    ]
+    alone = schools(drawn(tmp_path / "osm", ("明珠小学", 100, 10), ("上海市明珠小学", 110, 10)))
+    assert len(alone) == 2  # within one source another name is another place
+
+
+def test_what_a_table_says_of_capacity_and_years_stands(tmp_path):
+    study = drawn(tmp_path, ("A", 100, 10))
+    (tmp_path / "t.csv").write_text(
+        f"name,lon,lat,capacity,opens,closes,beds\nA,{lonlat(101, 10)[0]},{lonlat(101, 10)[1]},120张,,,7\n"
+        f"B,{lonlat(300, 10)[0]},{lonlat(300, 10)[1]},,2026年9月,,\nC,{lonlat(500, 10)[0]},{lonlat(500, 10)[1]},,1990,2020,\n",
+        encoding="utf-8",
+    )
+    study = study.changed(facilities=[{"table": str(tmp_path / "t.csv"), "service": "school"}])
+    now, later = schools(study), schools(study.changed(year=2027))
+    assert dict(zip(now.name, now.capacity, strict=True)) == {"A": 120.0}
+    assert now.tags[0]["beds"] == "7"
+    assert sorted(later.name) == ["A", "B"]
+    told = study.run().about.tables[0]
+    assert (told["alone"], told["in_osm_too"], told["not_open"]) == (0, 1, 2)
+    assert told["kept"] == told["alone"] + told["in_osm_too"] + told["not_open"]
+
+
+def test_words_name_services_and_what_they_do_not_name_is_counted(tmp_path):
+    study = drawn(tmp_path, services=["school", "clinic"])
+    lon, lat = lonlat(100, 10)
+    words = ["学校", "SCHOOL", "school;诊所", "kiosk", "kiosk", "小学"]
+    csv(
+        tmp_path / "t.csv",
+        pd.DataFrame({"name": list("abcdef"), "lon": lon + np.arange(6) * 0.001, "lat": lat, "type": words}),
+    )
+    study = study.changed(facilities=[{"table": str(tmp_path / "t.csv"), "services": {"小学": "school"}}])
+    ready = study.prepare()
+    assert ready.facilities.count()["school"] == 4
+    told = ready.about.tables[0]
+    assert told["left_out"] == {"service not of the standard": 2}
+    assert told["services_unknown"] == {"kiosk": 2}
+    assert told["rows"] == told["kept"] + sum(told["left_out"].values())
+    assert any("'kiosk' (2)" in warning["text"] for warning in ready.check.findings["warnings"])
+
+
+def test_a_table_of_tags_is_judged_by_the_tag_rules(tmp_path):
+    study = drawn(tmp_path)
+    lon, lat = lonlat(100, 10)
+    csv(tmp_path / "t.csv", pd.DataFrame({"name": ["a", "b"], "lon": lon, "lat": lat, "amenity": ["school", "pub"]}))
+    made = schools(study.changed(facilities=[{"table": str(tmp_path / "t.csv")}]))
+    assert made.facility_id.tolist() == ["tt:1"]
+
+
+def test_an_outline_is_entered_from_the_streets_beside_it(tmp_path):
+    study = drawn(tmp_path)
+    outline = shapely.Polygon([lonlat(x, y) for x, y in ((310, 20), (400, 20), (400, 120), (310, 120))])
+    gpd.GeoDataFrame({"name": ["campus"]}, geometry=[outline], crs=4326).to_file(tmp_path / "t.geojson")
+    made = schools(study.changed(facilities=[{"table": str(tmp_path / "t.geojson"), "service": "school"}]))
+    assert len(made.joins) >= 2  # the street south of it, and the one west of it
+    assert set(made.join_kind) == {"nearest"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "match"),
+    [
+        ({"service": "scool"}, StandardError, "did you mean 'school'"),
+        ({"services": {"a": "nothing"}}, StandardError, "no service 'nothing'"),
+        ({}, StandardError, r"does not say what its places give"),
+        ({"service": "school", "datum": "gcj02"}, CrsError, "in use in China alone"),
+        ({"service": "school", "datum": "epsg:999999"}, CrsError, "there is no CRS"),
+        (
+            {"service": "school", "columns": {"lon": "lat", "lat": "lon"}},
+            DataError,
+            "lon and lat are the wrong way round",
+        ),
+        ({"service": "school", "columns": {"lon": "breadth"}}, DataError, "has no column 'breadth'"),
+        ({"service": "school", "datum": "mars"}, StandardError, "datum"),
+        ({"service": "school", "pickle": True}, StandardError, "pickle"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(entry, kind, match, tmp_path):
+    study = drawn(tmp_path, listed=[("A", 100, 10)])
+    with pytest.raises(LifecircleError, match=match) as caught:
+        study.changed(facilities=[{"table": str(tmp_path / "schools.csv")} | entry]).prepare()
+    assert isinstance(caught.value, kind)
+
+
+def test_metres_are_read_where_their_system_is_named(tmp_path):
+    study = drawn(tmp_path, listed=[("A", 100, 10)])
+    place = gpd.GeoSeries(gpd.points_from_xy(*zip(lonlat(100, 10), strict=True)), crs=4326).to_crs(32632).iloc[0]
+    (tmp_path / "m.csv").write_text(f"name,x坐标,y坐标\nA,{place.x},{place.y}\n", encoding="utf-8")
+    with pytest.raises(CrsError, match="are no degrees of longitude and latitude; name their system"):
+        study.changed(facilities=[{"table": str(tmp_path / "m.csv"), "service": "school"}]).prepare()
+    made = schools(
+        study.changed(facilities=[{"table": str(tmp_path / "m.csv"), "service": "school", "datum": "EPSG:32632"}])
+    )
+    assert made.points[0].distance(schools(study).points[0]) < 0.01
+
+
+def test_two_tables_of_one_name_have_names_of_their_own(tmp_path):
+    study = drawn(tmp_path / "a", listed=[("A", 100, 10)])
+    drawn(tmp_path / "b", listed=[("B", 400, 10)])
+    files = [{"table": str(tmp_path / one / "schools.csv"), "service": "school"} for one in "ab"]
+    assert schools(study.changed(facilities=files)).facility_id.tolist() == ["tschools-2:1", "tschools:1"]
+
+
+def call(*arguments):
+    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        sys.argv = before
+    return code
+
+
+def test_a_run_with_a_table_says_so_everywhere_and_is_verified(tmp_path, capsys):
+    study = town.draw(tmp_path)
+    lon, lat = lonlat(450, 190)
+    (tmp_path / "more.csv").write_text(f"名称,经度,纬度\n<b>新学校</b>,{lon},{lat}\n废弃,,\n", encoding="gb18030")
+    listed = ("--facilities", tmp_path / "more.csv", "--service", "school")
+    assert call("run", study, "--out", tmp_path / "out") == 0
+    assert call("run", study, *listed, "--out", tmp_path / "more") == 0
+    rows = gpd.read_parquet(tmp_path / "more" / "facilities.parquet")
+    new = rows[rows["source"] == "table"]
+    assert new[["facility_id", "name"]].to_numpy().tolist() == [["tmore:1", "<b>新学校</b>"]]
+    assert new["osm_id"].isna().all()
+    assert set(rows[rows["source"] != "table"]["source"]) == {"osm"}
+    summary = json.loads((tmp_path / "more" / "summary.json").read_text(encoding="utf-8"))
+    assert summary["tables"][0]["left_out"] == {"no coordinates": 1}
+    page = (tmp_path / "more" / "index.html").read_text(encoding="utf-8")
+    assert "<b>新学校" not in page
+    assert "more.csv" in page
+    capsys.readouterr()
+    assert call("verify", tmp_path / "more") == 0
+    assert call("diff", tmp_path / "out", tmp_path / "more", "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["input"] for one in said["inputs"]] == ["facilities.0"]
+    assert {part for change in said["figures"] for part, n in change["owed"].items() if n} == {"facilities"}
+    (tmp_path / "more.csv").write_text(f"名称,经度,纬度\n别的,{lon},{lat}\n", encoding="gb18030")
+    capsys.readouterr()
+    assert call("verify", tmp_path / "more") == 3
+    assert "facilities.0 has changed" in capsys.readouterr().err
+
+
+def test_the_command_line_pairs_lists_with_services(tmp_path, capsys):
+    study = drawn(tmp_path, ("A", 100, 10), listed=[("B", 400, 10)])
+    for part in ("map.osm.pbf", "b.geojson", "s.toml"):
+        assert (tmp_path / part).exists()
+    assert study.keys.facilities[0].service == "school"
+    asked = (
+        "check",
+        "--osm",
+        tmp_path / "map.osm.pbf",
+        "--population",
+        tmp_path / "people.tif",
+        "--boundary",
+        tmp_path / "b.geojson",
+        "--standard",
+        tmp_path / "s.toml",
+        "--services",
+        "school",
+        "--out",
+        tmp_path / "out",
+    )
+    one = ("--facilities", tmp_path / "schools.csv")
+    assert call(*asked, *one, *one, "--service", "school", "--service", "school", "--service", "school") == 2
+    assert "3 are given for 2 lists" in capsys.readouterr().err
+    assert call(*asked, *one, "--service", "school", "--datum", "wgs84") == 0
+    assert "schools.csv" in capsys.readouterr().out
