@@ -13,6 +13,7 @@ from drawn import Drawing, lonlat
 from lifecircle import cli
 from lifecircle.cli.options import STAGES
 from lifecircle.profiles import check_toml
+from lifecircle.listed import TableKeys
 from lifecircle.study import StudyFile
 
 
@@ -70,8 +71,10 @@ def test_new_writes_a_study_that_parses_and_never_overwrites(capfd, tmp_path):
     study = check_toml(StudyFile, path.read_text(encoding="utf-8"), origin="x")
     assert study.name == "my-region"
     lines = path.read_text(encoding="utf-8").splitlines()
-    commented = "\n".join(line.removeprefix("# ") for line in lines if re.match(r"(# )?[a-z_]+ = ", line))
-    assert set(tomllib.loads(commented)) <= {field.alias or name for name, field in StudyFile.model_fields.items()}
+    commented = "\n".join(line.removeprefix("# ") for line in lines if re.match(r"(# )?([a-z_]+ = |\[\[)", line))
+    said = tomllib.loads(commented)
+    assert TableKeys.model_validate(said["facilities"][0]).datum == "gcj02"
+    assert set(said) <= {field.alias or name for name, field in StudyFile.model_fields.items()}
     path.write_text("mine")
     code, _, err = call(capfd, "new", path)
     assert (code, path.read_text()) == (4, "mine")
