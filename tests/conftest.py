@@ -1,7 +1,11 @@
 """Results made once a session."""
 
+import os
+
 import pytest
 from regions import study_of
+
+os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks English, whatever the developer does
 
 
 class Runs:

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 from html import escape
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from scipy.spatial import cKDTree
 
 from lifecircle.assess.edge import islands
 from lifecircle.assess.wording import people_text, share_text, tidy_numbers
+from lifecircle.audit.doubts import plain, warnings
+from lifecircle.language import say
 from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
 from lifecircle.model.facilities import Facilities
 from lifecircle.model.network import Network
@@ -26,19 +27,6 @@ Rows = list[tuple[str, ...]]
 
 BINS_M = (0, 10, 25, 50, 100, 200, 300, 500)
 """Lower limits of the classes of snap distances, m."""
-
-FEW = 0.1
-"""A category with fewer facilities per head than this share of what is usual is likely not mapped."""
-
-LOOSE = 0.5
-"""Share of people who live where neither a building nor residential land is mapped, above which it is said."""
-
-MISLAID = 0.75
-"""Moved data that lies at less than this share of the distance given: likely the datum is another.
-
-As given, four regions were 5 to 149 % nearer to their streets than under any shift; shifted by 515 m on purpose, their
-people and buildings came to 9 to 71 % of that distance under the shift back.
-"""
 
 _SHIFTS_M = range(300, 701, 100)  # GCJ-02 lies 300 to 700 m off WGS84 over China
 _DIRECTIONS = 24
@@ -98,7 +86,7 @@ class Check:
                 "buildings": _shift(posts, *_buildings(features, network)),
             },
         }
-        found["warnings"] = _warnings(found)
+        found["warnings"] = warnings(found)
         return cls(found)
 
     @property
@@ -109,9 +97,13 @@ class Check:
         many = "no warnings" if not number else "1 warning" if number == 1 else f"{number} warnings"
         joined = found["snapping"]["median_m"]
         near = "no cell joins a path" if joined is None else f"half the cells within {joined:.0f} m of a path"
-        return (
-            f"check: {found['network']['street_km']:,.0f} km of ways in {found['components']['total']:,} parts, "
-            f"{found['cells']:,} cells, {near}; {many}"
+        near_zh = "没有格网接入道路" if joined is None else f"半数格网距道路不足 {joined:.0f} 米"
+        km, parts, cells = (
+            f"{n:,.0f}" for n in (found["network"]["street_km"], found["components"]["total"], found["cells"])
+        )
+        return say(
+            f"check: {km} km of ways in {parts} parts, {cells} cells, {near}; {many}",
+            f"检查：道路 {km} 公里，{parts} 个独立部分，{cells} 个格网，{near_zh}；注意事项 {number} 条",
         )
 
     def tables(self) -> list[tuple[str, tuple[str, ...], Rows]]:
@@ -157,48 +149,79 @@ class Check:
             )
             for key, row in found["facilities"].items()
         ]  # fmt: skip
-        tags: Rows = [(_plain(row["decided_by"]), f"{row['kept']:,}", f"{row['dropped']:,}") for row in found["tags"]]
-        kinds: Rows = [(_plain(kind), f"{km:,.1f}") for kind, km in network["km"].items()]
+        tags: Rows = [(plain(row["decided_by"]), f"{row['kept']:,}", f"{row['dropped']:,}") for row in found["tags"]]
+        kinds: Rows = [(plain(kind), f"{km:,.1f}") for kind, km in network["km"].items()]
         return [
-            ("From a cell's centre to the nearest path", ("distance", "cells", "people"), bins),
-            ("Farthest from a path", ("cell", "lon, lat", "distance", "people"), worst),
-            ("Parts of the network cut off from the largest", ("where", "km", "people", "facilities"), parts),
             (
-                "Facilities",
+                say("From a cell's centre to the nearest path", "格网到最近道路的距离"),
+                ("distance", "cells", "people"),
+                bins,
+            ),
+            (say("Farthest from a path", "距道路最远的格网"), ("cell", "lon, lat", "distance", "people"), worst),
+            (
+                say("Parts of the network cut off from the largest", "与主路网不连通的部分"),
+                ("where", "km", "people", "facilities"),
+                parts,
+            ),
+            (
+                say("Facilities", "设施"),
                 ("service", "found", "inside", "merged", "entrances assumed", "no path near", "per 10,000", "usual"),
                 services,
             ),
             (
-                "Tables of facilities",
+                say("Tables of facilities", "设施表"),
                 ("table", "rows", "kept", "left out", "in OSM too", "columns", "datum"),
                 [_table_row(one) for one in found["tables"]],
             ),
-            ("Tags that decided whether a way is walked", ("tag", "kept", "dropped"), tags),
-            ("Walked ways by class", ("class", "km"), kinds),
-            ("Streets, gates, homes and datum", ("what", "how much"), self._rest()),
+            (
+                say("Tags that decided whether a way is walked", "决定道路可否步行的标签"),
+                ("tag", "kept", "dropped"),
+                tags,
+            ),
+            (say("Walked ways by class", "可步行道路分类"), ("class", "km"), kinds),
+            (say("Streets, gates, homes and datum", "道路、门禁、住宅与坐标系"), ("what", "how much"), self._rest()),
         ]
 
     def _rest(self) -> Rows:
         network, fabric, datum = (self.findings[key] for key in ("network", "fabric", "datum"))
         silent = share_text(network["streets_without_sidewalk_information_km"], network["streets_km"])
-        rows: Rows = [("streets without sidewalk information", silent if network["streets_km"] else "no streets")]
+        rows: Rows = [
+            (
+                say("streets without sidewalk information", "没有人行道信息的道路"),
+                silent if network["streets_km"] else say("no streets", "无道路"),
+            )
+        ]
         gates = self.findings["gates"]
         rows += [
-            ("private ways, km", f"{gates['private_km']:,.1f}"),
-            ("gates: private, shut to all", f"{gates['private_gates']:,}, {gates['shut_gates']:,}"),
-            ("crossings and junctions with signals", f"{gates['crossings_with_signals']:,}"),
-            ("lifts that are nodes", f"{gates['lifts']:,}"),
-            ("squares crossed", f"{gates['squares_crossed']:,}"),
+            (say("private ways, km", "小区内部道路，公里"), f"{gates['private_km']:,.1f}"),
+            (
+                say("gates: private, shut to all", "门禁：小区、全部关闭"),
+                f"{gates['private_gates']:,}, {gates['shut_gates']:,}",
+            ),
+            (say("crossings and junctions with signals", "信号路口与过街"), f"{gates['crossings_with_signals']:,}"),
+            (say("lifts that are nodes", "电梯"), f"{gates['lifts']:,}"),
+            (say("squares crossed", "可穿越的广场"), f"{gates['squares_crossed']:,}"),
         ]
         loose = fabric["people_without_fabric"]
         if loose is not None:
             empty = f"{fabric['residential_without_people_m2'] / 1e6:.2f} of {fabric['residential_m2'] / 1e6:.2f} km²"
-            rows.append(("people without building or residential land", people_text(loose["people"])))
-            rows.append(("residential land without people", empty))
+            rows.append(
+                (
+                    say("people without building or residential land", "无建筑、无居住用地处的人口"),
+                    people_text(loose["people"]),
+                )
+            )
+            rows.append((say("residential land without people", "无人口的居住用地"), empty))
         for what, row in datum.items():
             if row is not None:
-                best = f"{row['mean_m']:g} m; {row['best_shift']['mean_m']:g} m under the best shift"
-                rows.append((f"{what} to the nearest way, mean", best))
+                mean, best = f"{row['mean_m']:g}", f"{row['best_shift']['mean_m']:g}"
+                what_zh = {"people": "人口", "buildings": "建筑"}[what]
+                rows.append(
+                    (
+                        say(f"{what} to the nearest way, mean", f"{what_zh}到最近道路的平均距离"),
+                        say(f"{mean} m; {best} m under the best shift", f"{mean} 米；最佳平移下 {best} 米"),
+                    )
+                )
         return rows
 
     def _repr_html_(self) -> str:
@@ -211,14 +234,9 @@ def _table_row(told: dict[str, Any]) -> tuple[str, ...]:
     columns = ", ".join(f"{meaning}: {header}" for meaning, header in told["columns"].items())
     verdict = told.get("evidence", {}).get("verdict", "not tested")
     return (
-        _plain(told["table"]), f"{told['rows']:,}", f"{told['kept']:,}", left or "0", f"{told['in_osm_too']:,}",
-        _plain(columns), f"{told['datum']} ({'as said' if told['datum_said'] else 'not said'}; {verdict})",
+        plain(told["table"]), f"{told['rows']:,}", f"{told['kept']:,}", left or "0", f"{told['in_osm_too']:,}",
+        plain(columns), f"{told['datum']} ({'as said' if told['datum_said'] else 'not said'}; {verdict})",
     )  # fmt: skip
-
-
-def _plain(text: str) -> str:
-    """Text of the data for a terminal: without characters that could act on it, and not endless."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:80]
 
 
 def _people(cells: Cells, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> float | int | None:
@@ -466,54 +484,3 @@ def _shift(posts: Any, xy: NDArray[np.float64], weight: NDArray[np.int64]) -> di
             "east_m": int(shifts[best, 0]), "north_m": int(shifts[best, 1]), "mean_m": round(float(mean[best]), 1)
         },
     }  # fmt: skip
-
-
-def _doubts(told: dict[str, Any]) -> list[tuple[str, str]]:
-    """Say what is doubtful about a table of facilities."""
-    said = [("table_rows", f"{n:,} rows are left out: {why}") for why, n in told["left_out"].items()]
-    if told["services_unknown"]:
-        words = ", ".join(f"{_plain(word)!r} ({n:,})" for word, n in told["services_unknown"].items())
-        said.append(("table_services", f"words that name no service of the standard: {words}; say which do (services)"))
-    verdict = told.get("evidence", {}).get("verdict")
-    if verdict == "overruled":
-        said.append(("table_datum", f"its places fit another datum than {told['datum']}, which was insisted on"))
-    if verdict == "cannot be told":
-        said.append(("table_datum", f"its places do not tell whether {told['datum']} is their datum: ask who made it"))
-    return [(code, f"{_plain(told['table'])}: {text}") for code, text in said]
-
-
-def _warnings(found: dict[str, Any]) -> list[dict[str, str]]:
-    """Say what is likely wrong with the data; each is a hint with its evidence, none a verdict."""
-    said: list[tuple[str, str]] = []
-    for key, row in found["facilities"].items():
-        per_head, usual = row["per_10000"], row["usual_per_10000"]
-        if not row["facilities"]:
-            said.append(("category_empty", f"the data holds no facility for {key}: a run needs one, or leave it out"))
-        elif not row["inside"]:
-            said.append(("category_empty_inside", f"no facility for {key} lies inside the boundary"))
-        elif per_head is not None and usual and per_head < FEW * usual:
-            text = f"{per_head:g} facilities for {key} per 10,000 people, usual are {usual:g} ({row['usual_source']})"
-            said.append(("category_few", f"{text}: likely not all are mapped"))
-    said.extend(chain.from_iterable(map(_doubts, found["tables"])))
-    snap = found["snapping"]
-    for name, text in (
-        ("unsnapped", f"lie farther than {snap['limit_m']:g} m from every path"),
-        ("outside_data", "lie outside the data"),
-    ):
-        if snap[name]["cells"]:
-            who = "" if snap[name]["people"] is None else f" with {people_text(snap[name]['people'])} people"
-            said.append((name, f"{snap[name]['cells']:,} cells{who} {text}: they cannot be judged"))
-    loose = found["fabric"]["people_without_fabric"]
-    if loose and found["people"] and loose["people"] > LOOSE * found["people"]:
-        share = share_text(loose["people"], found["people"])
-        said.append(("fabric", f"{share} of people live where neither a building nor residential land is mapped"))
-    for what, row in found["datum"].items():
-        if row and row["best_shift"]["mean_m"] < MISLAID * row["mean_m"]:
-            best = row["best_shift"]
-            text = (
-                f"moved {best['east_m']} m east and {best['north_m']} m north the {what} would lie "
-                f"{best['mean_m']:g} m from a way on average, not {row['mean_m']:g} m: "
-                "is their datum GCJ-02, or another than the streets'?"
-            )
-            said.append(("datum", text))
-    return [{"code": code, "text": text} for code, text in said]

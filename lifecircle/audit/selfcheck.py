@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lifecircle.assess.coverage import MEASURES, MET, NOT_MET, UNKNOWN, Coverage, limits, searched
 from lifecircle.assess.gaps import Gaps
 from lifecircle.errors import CheckError
+from lifecircle.language import say
 from lifecircle.model.cells import PEOPLE
 from lifecircle.model.facilities import joins_of
 from lifecircle.profiles import TICKS
@@ -75,9 +76,11 @@ class SelfCheck:
     @property
     def line(self) -> str:
         """What a terminal shows."""
-        return (
-            f"Proof: {self.compared['walks']:,} walks from {self.points:,} of {self.of:,} access points walked "
-            f"again by another search, equal to the tick; sums hold."
+        walks = f"{self.compared['walks']:,}"
+        return say(
+            f"Proof: {walks} walks from {self.points:,} of {self.of:,} access points walked again by another search, "
+            "equal to the tick; sums hold.",
+            f"自我核验：从 {self.of:,} 个出入点中的 {self.points:,} 个以另一算法重走 {walks} 次，逐刻相等；合计相符。",
         )
 
 

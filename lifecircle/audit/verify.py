@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lifecircle.audit.contents import Difference, UnreadableError, compare, load_json
 from lifecircle.errors import DataError
+from lifecircle.language import say
 from lifecircle.publish.files import restore
 from lifecircle.sources import osm
 
@@ -240,13 +241,20 @@ class Verification:
     @property
     def line(self) -> str:
         """The verdict in a sentence."""
-        how = "by what they say" if self.other_versions else "to the byte"
+        how = say(*(("by what they say", "内容") if self.other_versions else ("to the byte", "字节")))
         if self.held:
-            return f"{self.folder}: verified. {len(self.compared)} files are what their inputs give, {how}."
+            files_n = len(self.compared)
+            return say(
+                f"{self.folder}: verified. {files_n} files are what their inputs give, {how}.",
+                f"{self.folder}：核验通过。{files_n} 个文件与由输入所得的{how}一致。",
+            )
         n = len(self.differences) + self.more
         files = len({difference.file for difference in self.differences})
         where = f"{n:,} difference{'s' * (n > 1)} in {files} file{'s' * (files > 1)}"
-        return f"{self.folder} is not what its inputs give: {where}"
+        return say(
+            f"{self.folder} is not what its inputs give: {where}",
+            f"{self.folder} 与由输入所得不一致：{files} 个文件中 {n:,} 处",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As ``verify --json`` prints it."""

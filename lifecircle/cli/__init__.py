@@ -4,19 +4,23 @@ import gc
 import logging
 import sys
 from importlib import metadata
-from typing import Annotated
+from itertools import pairwise
+from typing import Annotated, Any, Optional
 
 import typer
 
 from lifecircle.cli import data, lists, places, proof, running  # noqa: F401  each adds its verbs to the app
+from lifecircle.cli.chinese import HELP, KINDS, TITLES
 from lifecircle.cli.options import app
 from lifecircle.errors import LifecircleError
+from lifecircle.language import Language, of_locale, say, spoken, use
 
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
 _ORDER = ("run", "check", "fetch", "new", "isochrone", "units", "regions", "profiles", "info", "verify", "diff")
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]
 
 
+_USAGE = 2
 _STOPPED = 130  # as shells count it: 128 and the signal's number
 
 
@@ -28,12 +32,14 @@ def main() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Looking for cycles among the tags of a city costs more than a command leaves behind before it ends.
     gc.disable()
+    use(_asked(sys.argv))
     try:
-        app(standalone_mode=True)
+        command()(args=_without_language(sys.argv[1:]), standalone_mode=True)
     except LifecircleError as error:
         if debug:
             raise
-        typer.echo(f"lifecircle: {error}", err=True)
+        kind = say("", f"（{KINDS.get(type(error).__name__, '问题')}）")
+        typer.echo(f"lifecircle{kind}: {error}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         _say_stopped()
@@ -44,10 +50,53 @@ def main() -> None:
         raise
     finally:
         gc.enable()
+        use("en")
+
+
+def command() -> Any:
+    """Build the command of all verbs, its help in the language that is spoken."""
+    built = typer.main.get_command(app)
+    if spoken() == "zh":
+        from typer import rich_utils
+
+        for name, title in TITLES.items():
+            setattr(rich_utils, name, title)
+        _in_chinese(built)
+    return built
+
+
+def _in_chinese(verb: Any) -> None:
+    for one in (verb, *verb.params):
+        text = " ".join((getattr(one, "help", None) or "").split())
+        if text in HELP:
+            one.help = HELP[text]
+    verb.short_help = None
+    for below in getattr(verb, "commands", {}).values():
+        _in_chinese(below)
+
+
+def _asked(argv: list[str]) -> Language:
+    """Language the command line names, wherever in it, else that of the system."""
+    for before, word in pairwise([*argv, ""]):
+        value = before.removeprefix("--lang=") if before.startswith("--lang=") else word if before == "--lang" else None
+        if value is not None:
+            if value not in {"en", "zh"}:
+                typer.echo(f"lifecircle: there is no language {value!r}; expected --lang en or --lang zh", err=True)
+                sys.exit(_USAGE)
+            return "zh" if value == "zh" else "en"
+    return of_locale()
+
+
+def _without_language(words: list[str]) -> list[str]:
+    """Take ``--lang`` out, so that it may stand before or behind a verb."""
+    kept = [word for before, word in pairwise(["", *words]) if "--lang" not in {before, word}]
+    return [word for word in kept if not word.startswith("--lang=")]
 
 
 def _say_stopped() -> None:
-    typer.echo("lifecircle: stopped; nothing half-written is left", err=True)
+    typer.echo(
+        say("lifecircle: stopped; nothing half-written is left", "lifecircle：已停止；没有留下未写完的文件"), err=True
+    )
 
 
 def _version(wanted: bool) -> None:
@@ -62,5 +111,9 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and details.")] = False,
+    lang: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="LANG", help="Language: en or zh [that of the system]."),
+    ] = None,
 ) -> None:
     pass

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from lifecircle.cli.options import BoundaryOption, BoxOption, Json, app, bar, box
+from lifecircle.language import say
 
 if TYPE_CHECKING:
     from lifecircle.places import RegionPreset
@@ -76,12 +77,17 @@ def fetch(  # noqa: PLR0917
         typer.echo(json.dumps(said | counts | {"requests": found.requests, "fetched": found.anew}, ensure_ascii=False))
         return
     typer.echo(
-        f"{path}{'' if found.anew else ' is already there'}: OpenStreetMap of {found.base}, {found.nodes:,} nodes, "
-        f"{found.ways:,} ways, {found.relations:,} relations, {found.size / 1e6:.1f} MB"
-        f"{'' if found.anew else '; --refresh to fetch it anew'}"
+        say(
+            f"{path}{'' if found.anew else ' is already there'}: OpenStreetMap of {found.base}, {found.nodes:,} nodes, "
+            f"{found.ways:,} ways, {found.relations:,} relations, {found.size / 1e6:.1f} MB"
+            f"{'' if found.anew else '; --refresh to fetch it anew'}",
+            f"{path}{'' if found.anew else '（已存在）'}：{found.base} 的 OpenStreetMap，{found.nodes:,} 个节点，"
+            f"{found.ways:,} 条路径，{found.relations:,} 个关系，{found.size / 1e6:.1f} MB"
+            f"{'' if found.anew else '；重新下载请用 --refresh'}",
+        )
     )
     typer.echo(f"sha256 {found.sha256}; © OpenStreetMap contributors, ODbL 1.0")
-    typer.echo(f"next: {command} [--population people.tif]")
+    typer.echo(say("next: ", "下一步：") + f"{command} [--population people.tif]")
 
 
 def _where(

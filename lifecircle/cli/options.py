@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from lifecircle.language import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,21 +24,21 @@ app = typer.Typer(
 
 _LONGEST = 20_000  # minutes or metres of an isochrone
 STAGES = {
-    "boundary": "finding the boundary",
-    "read": "reading the data",
-    "network": "building the network",
-    "facilities": "finding facilities and entrances",
-    "cells": "placing the residential cells",
-    "check": "checking the data",
-    "compile": "compiling the engine (once)",
-    "search": "walking from every cell",
-    "judge": "judging",
-    "indicators": "weighing choice and capacity",
-    "gaps": "finding gaps and their causes",
-    "proof": "checking itself",
-    "promises": "asking for whom, and by when",
-    "tables": "writing tables",
-    "pages": "drawing pages",
+    "boundary": ("finding the boundary", "查找边界"),
+    "read": ("reading the data", "读取数据"),
+    "network": ("building the network", "构建路网"),
+    "facilities": ("finding facilities and entrances", "查找设施与入口"),
+    "cells": ("placing the residential cells", "布置居住格网"),
+    "check": ("checking the data", "检查数据"),
+    "compile": ("compiling the engine (once)", "编译引擎（仅一次）"),
+    "search": ("walking from every cell", "从每个格网出发步行"),
+    "judge": ("judging", "评判"),
+    "indicators": ("weighing choice and capacity", "衡量选择与容量"),
+    "gaps": ("finding gaps and their causes", "查找缺口及其原因"),
+    "proof": ("checking itself", "自我核验"),
+    "promises": ("asking for whom, and by when", "对照人群与期限"),
+    "tables": ("writing tables", "写出表格"),
+    "pages": ("drawing pages", "绘制页面"),
 }
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -188,7 +190,7 @@ def bar(*, quiet: bool) -> "Iterator[Progress | None]":
             if stage not in tasks:
                 for task in tasks.values():
                     bars.update(task, total=1, completed=1)
-                tasks[stage] = bars.add_task(STAGES.get(stage, stage), total=None, count="")
+                tasks[stage] = bars.add_task(say(*STAGES.get(stage, (stage, stage))), total=None, count="")
             if done is not None:
                 count = f"{done:,}" + (f" of {total:,}" if total is not None else "")
                 bars.update(tasks[stage], completed=done, total=total, count=count)

@@ -21,6 +21,7 @@ from lifecircle.cli.options import (
     stem,
     study_of,
 )
+from lifecircle.language import say
 from lifecircle.publish.terminal import show_table
 
 
@@ -41,7 +42,12 @@ def new(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
-    typer.echo(f"{path} written; fill in the paths, then: lifecircle run {path}")
+    typer.echo(
+        say(
+            f"{path} written; fill in the paths, then: lifecircle run {path}",
+            f"已写出 {path}；填好路径后运行：lifecircle run {path}",
+        )
+    )
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -95,7 +101,13 @@ def isochrone(  # noqa: PLR0917
         "to_path_m": round(found.leg_m, 1),
     } | ({"notice": study.keys.notice} if study.keys.notice else {})
     if not found.length_m[0]:
-        typer.echo(f"the nearest path is {found.leg_m:.0f} m away: the smallest limit does not lead far", err=True)
+        typer.echo(
+            say(
+                f"the nearest path is {found.leg_m:.0f} m away: the smallest limit does not lead far",
+                f"最近的道路在 {found.leg_m:.0f} 米外：最小时限内走不远",
+            ),
+            err=True,
+        )
     text = json.dumps(json.loads(found.to_geodataframe().to_json(drop_id=True)) | said, ensure_ascii=False)
     if out is None:
         typer.echo(text)
@@ -104,7 +116,7 @@ def isochrone(  # noqa: PLR0917
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SourceError(f"cannot write {out}: {error.strerror or error}") from error
-    typer.echo(f"{out} written")
+    typer.echo(say(f"{out} written", f"已写出 {out}"))
 
 
 @app.command()
@@ -146,7 +158,7 @@ def units(  # noqa: PLR0917
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     if study.keys.notice:
-        typer.echo(study.keys.notice)
+        typer.echo(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
     texts = [
         (
             unit.key, ", ".join(unit.zones), people_text(unit.people / PEOPLE), f"{unit.area_m2 / 1e6:.2f}",
@@ -156,4 +168,9 @@ def units(  # noqa: PLR0917
     ]  # fmt: skip
     show_table(("unit", "zones", "people", "km²", "verdict", "cut by"), texts, as_json=False)
     fit, size = sum(unit.verdict == "fits" for unit in found.units), found.level
-    typer.echo(f"{fit} of {len(found)} units have {size.least:,} to {size.most:,} people; {out} written")
+    typer.echo(
+        say(
+            f"{fit} of {len(found)} units have {size.least:,} to {size.most:,} people; {out} written",
+            f"{len(found)} 个单元中 {fit} 个有 {size.least:,}–{size.most:,} 人；已写出 {out}",
+        )
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from lifecircle.cli.options import Json, app, bar
+from lifecircle.language import say
 from lifecircle.publish.terminal import plain_text, show_diff
 
 
@@ -34,12 +35,17 @@ def verify(
         return
     for name, (then, now) in found.other_versions.items():
         typer.echo(
-            plain_text(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
+            plain_text(
+                say(
+                    f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes",
+                    f"由 {name} {then} 计算，现以 {now} 核验：比对内容而非字节",
+                )
+            )
         )
     for difference in found.differences:
         typer.echo(plain_text(str(difference)))
     if found.more:
-        typer.echo(f"and {found.more:,} more")
+        typer.echo(say(f"and {found.more:,} more", f"另有 {found.more:,} 项"))
     if not found.held:
         raise CheckError(found.line)
     typer.echo(found.line)

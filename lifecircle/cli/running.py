@@ -27,6 +27,7 @@ from lifecircle.cli.options import (
     place_of,
     study_of,
 )
+from lifecircle.language import say
 from lifecircle.publish.terminal import show_findings, show_table
 
 
@@ -135,7 +136,7 @@ def check(  # noqa: PLR0917
         typer.echo(json.dumps(found.findings, ensure_ascii=False))
         return
     if study.keys.notice:
-        typer.echo(study.keys.notice)
+        typer.echo(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
     typer.echo(found.line)
     for title, head, rows in found.tables():
         if rows:
@@ -143,7 +144,7 @@ def check(  # noqa: PLR0917
             show_table(head, rows, as_json=False)
     typer.echo("")
     for warning in found.findings["warnings"]:
-        typer.echo(f"warning: {warning['text']}")
+        typer.echo(say(f"warning: {warning['text']}", f"注意：{warning['text_zh']}"))
     typer.echo(f"{path}")
 
 
@@ -176,8 +177,14 @@ def info(
 
     typer.echo(f"{summary['title']} · {summary['title_zh']}")
     if summary["notice"]:
-        typer.echo(summary["notice"])
-    typer.echo(f"standard {summary['standard']}, data of {summary['data_date']}, finished {manifest['finished']}")
+        typer.echo(say(summary["notice"], summary.get("notice_zh") or summary["notice"]))
+    standard, date, finished = summary["standard"], summary["data_date"], manifest["finished"]
+    typer.echo(
+        say(
+            f"standard {standard}, data of {date}, finished {finished}",
+            f"标准 {standard}，数据日期 {date}，完成于 {finished}",
+        )
+    )
     measure = "people" if summary["population_known"] else "cells"
     rows = [
         (f["service"], share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))

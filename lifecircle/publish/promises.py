@@ -6,6 +6,7 @@ from typing import Any
 
 from lifecircle.assess.promises import VERDICTS, Promises, Told
 from lifecircle.assess.wording import amount_text, people_text, rate_text, share_text, tidy_numbers
+from lifecircle.language import say
 from lifecircle.publish.markup import Text, both, head, number, row, table
 from lifecircle.region import Region
 from lifecircle.standards import Promise
@@ -78,8 +79,8 @@ def terminal_rows(promises: Promises) -> list[tuple[str, ...]]:
         told_of = "" if told.year == promise.year or told.year is None or not found else f" in {told.year}"
         rows.append(
             (
-                promise.clause, promise.title, promise.zone or "region", str(promise.year or ""), found + told_of,
-                VERDICTS[told.verdict][0],
+                promise.clause, say(promise.title, promise.title_zh), promise.zone or say("region", "全区"), str(promise.year or ""), found + told_of,
+                say(*VERDICTS[told.verdict]),
             )
         )  # fmt: skip
     return rows

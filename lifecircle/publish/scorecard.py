@@ -14,6 +14,7 @@ from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import CAUSES, Gap, Gaps
 from lifecircle.assess.promises import Promises, Told
 from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
+from lifecircle.language import say
 from lifecircle.publish.markup import both, head, number, said, table
 
 CAUSES_ZH = {
@@ -192,7 +193,7 @@ def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
         (
             row.clause, row.key, row.rule.removeprefix("within ").removesuffix(" (metres)"), "" if row.facilities is None else f"{row.facilities:,}",
             share_text(*row.people) if row.people[1] else "", share_text(*row.land) if row.land[1] else "",
-            row.wording[0] + ("" if row.status == "verified" else f" ({row.status})"),
+            say(*row.wording) + ("" if row.status == "verified" else f" ({row.status})"),
         )
         for row in clauses.rows
     ]  # fmt: skip

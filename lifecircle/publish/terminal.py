@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lifecircle.language import say
+
 if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
     from lifecircle.assess.findings import Findings
     from lifecircle.audit.diff import Diff
@@ -24,10 +26,26 @@ def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_jso
 
     table = Table(box=None, pad_edge=False)
     for name in head:
-        table.add_column(name, overflow="fold")
+        table.add_column(say(name, _HEADS.get(name, name)), overflow="fold")
     for row in rows:
         table.add_row(*(Text(plain_text(cell)) for cell in row))
     Console().print(table)
+
+
+_HEADS = {
+    "service": "服务", "covered": "覆盖率", "people": "人", "cells": "格网", "of": "总数", "not judged": "未判定",
+    "clause": "条文", "what": "项目", "rule": "要求", "facilities": "设施", "residents": "居民",
+    "residential land": "居住用地", "verdict": "结论", "promise": "承诺", "where": "范围", "by": "期限", "found": "现状",
+    "before": "之前", "after": "之后", "zone": "分区", "change": "变化", "network": "路网", "population": "人口",
+    "parameters": "参数", "status": "核实程度", "source": "来源", "kind": "类别", "asks": "内容", "region": "区域",
+    "title": "英文名", "data": "数据", "profile": "步行者", "speed": "速度", "steps": "台阶", "standard": "标准",
+    "services": "服务数", "part": "部分", "unit": "单元", "zones": "分区", "cut by": "分割物", "distance": "距离",
+    "cell": "格网", "lon, lat": "经纬度", "km": "公里", "inside": "界内", "merged": "合并", "entrances assumed": "推定入口",
+    "no path near": "附近无路", "per 10,000": "每万人", "usual": "通常", "tag": "标签", "kept": "保留", "dropped": "舍弃",
+    "class": "类别", "how much": "数值", "table": "表", "rows": "行数", "left out": "剔除", "in OSM too": "OSM 亦有",
+    "columns": "列", "datum": "坐标系", "layer": "图层",
+}  # fmt: skip
+"""Heads of tables in Chinese."""
 
 
 def plain_text(text: str) -> str:
@@ -51,58 +69,93 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
 
     coverage = found.coverage
     if about.notice:
-        typer.echo(about.notice)
+        typer.echo(say(about.notice, about.notice_zh))
     if walker:
-        typer.echo(f"Every time rule is walked by {walker}; metre rules are as the standard says.")
-    lines = headline(coverage)
-    overlays = [f"  {line.english}" for line in lines if line.kind == "overlay"]
-    heading = ["Further views of it; they overlap the zones:"] if overlays else []
-    typer.echo("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
+        typer.echo(
+            say(
+                f"Every time rule is walked by {walker}; metre rules are as the standard says.",
+                f"以时间计的规则均由 {walker} 步行；以米计的规则按标准。",
+            )
+        )
+    lines = [(line.kind, say(line.english, line.chinese)) for line in headline(coverage)]
+    overlays = [f"  {text}" for kind, text in lines if kind == "overlay"]
+    heading = [say("Further views of it; they overlap the zones:", "其他范围（与分区重叠）：")] if overlays else []
+    typer.echo("\n".join([*(text for kind, text in lines if kind != "overlay"), *heading, *overlays]))
     measure = "people" if coverage.cells.people is not None else "cells"
     if measure == "cells":
-        typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
+        typer.echo(
+            say(
+                "No population raster was given: figures are shares of residential cells, people are unknown.",
+                "未提供人口栅格：数字为居住格网占比，人数未知。",
+            )
+        )
+    titles = {key: service.title_zh for key, service in coverage.standard.services.items()} | {"all": "全部"}
+
+    def named(key: str) -> str:
+        return say(key, titles.get(key, key))
+
     rows = [
-        (f.service, share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
+        (named(f.service), share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
         for f in coverage.figures()
         if f.kind == "region" and f.measure == measure
     ]
     show_table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
     if coverage.absent:
-        typer.echo(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
+        absent = ", ".join(say(key, service.title_zh) for key, service in coverage.absent.items())
+        typer.echo(say(f"Not judged, for the data holds none: {absent}.", f"数据中没有，未判定：{absent}。"))
     if any(row.clause or row.mark for row in found.clauses.rows):
-        typer.echo(f"\n{coverage.standard.title} clause by clause:")
+        standard = coverage.standard
+        typer.echo(say(f"\n{standard.title} clause by clause:", f"\n{standard.title_zh}，逐条："))
         head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
         show_table(head, scorecard.terminal_rows(found.clauses), as_json=False)
     if found.promises.promises:
-        typer.echo(f"\nWhat the plan promises ({coverage.standard.source}):")
+        source = coverage.standard.source
+        typer.echo(say(f"\nWhat the plan promises ({source}):", f"\n规划承诺（{source}）："))
         columns = ("clause", "promise", "where", "by", "found", "verdict")
         show_table(columns, promises.terminal_rows(found.promises), as_json=False)
     _show_doubts(summary["data"])
     if not summary["population_spans_region"]:
-        typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
+        typer.echo(
+            say(
+                "The population raster does not span the region: who lives beyond it is not counted.",
+                "人口栅格未覆盖全区：范围外居民未计入。",
+            )
+        )
 
 
 _MOST_ROWS = 40
 
 _MOVED = {
-    "nearest_opened": "nearest is new", "nearest_closed": "nearest was closed", "nearest_other": "another is nearest",
-    "longer": "same facility, longer walk", "shorter": "same facility, shorter walk", "limit": "another threshold",
+    "nearest_opened": ("nearest is new", "最近设施为新增"), "nearest_closed": ("nearest was closed", "原最近设施已关闭"),
+    "nearest_other": ("another is nearest", "最近设施改变"),
+    "longer": ("same facility, longer walk", "设施相同，步行变长"),
+    "shorter": ("same facility, shorter walk", "设施相同，步行变短"), "limit": ("another threshold", "标准不同"),
 }  # fmt: skip
 
 
 def show_diff(found: "Diff") -> None:
     """Print what differs between two results folders: inputs, parameters, figures with what they owe, and cells."""
     if found.same:
-        typer.echo("No input, parameter, figure or cell differs.")
+        typer.echo(say("No input, parameter, figure or cell differs.", "输入、参数、数字与格网均无差异。"))
         return
-    for title, rows in (("Inputs", found.inputs), ("Parameters", found.parameters), ("Versions", found.versions)):
+    for title, rows in (
+        (say("Inputs that differ:", "不同的输入："), found.inputs),
+        (say("Parameters that differ:", "不同的参数："), found.parameters),
+        (say("Versions that differ:", "不同的版本："), found.versions),
+    ):
         if rows:
-            typer.echo(f"{title} that differ:")
+            typer.echo(title)
             texts = [(str(key), _short(a), _short(b)) for key, a, b in rows[:_MOST_ROWS]]
             show_table(("what", "before", "after"), texts, as_json=False)
             _say_rest(rows)
     if found.changes:
-        typer.echo(f"\nFigures that differ ({found.measure} with the service in reach); {found.how}:")
+        measure = say(found.measure, _HEADS[found.measure])
+        typer.echo(
+            say(
+                f"\nFigures that differ ({measure} with the service in reach); {found.how}:",
+                f"\n不同的数字（可达该服务的{measure}）；{found.how}：",
+            )
+        )
         owed = [c.owed for c in found.changes]
         factors = [name for name in next(filter(None, owed), {}) if any(parts.get(name) for parts in owed)]
         rows_of = [
@@ -115,22 +168,24 @@ def show_diff(found: "Diff") -> None:
         ]  # fmt: skip
         show_table(("zone", "service", "before", "after", "change", *factors), rows_of, as_json=False)
         _say_rest(found.changes)
-    cells = [(moved.service, _MOVED[moved.what], moved.cells, moved.people) for moved in found.moved]
+    cells = [(moved.service, say(*_MOVED[moved.what]), moved.cells, moved.people) for moved in found.moved]
     for what, (number, people) in (
-        ("other people live there", found.people_changed), ("only in the first", found.only_before),
-        ("only in the second", found.only_after),
+        (say("other people live there", "居民数不同"), found.people_changed),
+        (say("only in the first", "仅见于前者"), found.only_before),
+        (say("only in the second", "仅见于后者"), found.only_after),
     ):  # fmt: skip
         if number:
             cells.append(("", what, number, people))
     if cells:
-        typer.echo("\nCells (by their main access point):")
+        typer.echo(say("\nCells (by their main access point):", "\n格网（按主要出入点）："))
         told = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
         show_table(("service", "what", "cells", "people"), told, as_json=False)
 
 
 def _say_rest(rows: Sequence[object]) -> None:
     if len(rows) > _MOST_ROWS:
-        typer.echo(f"and {len(rows) - _MOST_ROWS} more (--json tells all)")
+        more = len(rows) - _MOST_ROWS
+        typer.echo(say(f"and {more} more (--json tells all)", f"另有 {more} 项（--json 可看全部）"))
 
 
 def _short(value: Any) -> str:
@@ -195,11 +250,17 @@ def _show_doubts(data: dict[str, Any]) -> None:
     """Say which verdicts rest on poor data."""
     from lifecircle.assess.wording import people_text
 
-    for what, key in (
-        ("stand on scraps of the network", "on_scraps"),
-        ("lie at the edge of the data", "edge"),
+    for what, what_zh, key in (
+        ("stand on scraps of the network", "位于孤立短路网上", "on_scraps"),
+        ("lie at the edge of the data", "位于数据边缘", "edge"),
     ):
         doubt = data[key] if key in data else data["status"][key]
         if doubt["cells"]:
-            who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
-            typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")
+            n, people = f"{doubt['cells']:,}", people_text(doubt["people"]) if doubt["people"] is not None else ""
+            who, who_zh = (f" with {people} people", f"（{people} 人）") if people else ("", "")
+            typer.echo(
+                say(
+                    f"{n} cells{who} {what}: their gaps may be the data's.",
+                    f"{n} 个格网{who_zh}{what_zh}：其缺口可能源于数据。",
+                )
+            )

@@ -12,8 +12,8 @@ from drawn import Drawing, lonlat
 
 from lifecircle import cli
 from lifecircle.cli.options import STAGES
-from lifecircle.profiles import check_toml
 from lifecircle.listed import TableKeys
+from lifecircle.profiles import check_toml
 from lifecircle.study import StudyFile
 
 
@@ -174,7 +174,7 @@ def test_progress_names_the_stages(tmp_path):
         [sys.executable, "-m", "lifecircle.cli", "run", "study.toml", "--out", "out"], cwd=tmp_path, capture_output=True,
         text=True, check=True, env=os.environ | {"TERM": "xterm", "COLUMNS": "120"}, encoding="utf-8",
     )  # fmt: skip
-    for stage in STAGES.values():
+    for stage, _ in STAGES.values():
         assert stage in done.stderr
     assert "7 of 7" in done.stderr
     assert done.stdout.strip().endswith("index.html")
