@@ -41,7 +41,7 @@ bench: .venv/.bench  ## timings beside other libraries, printed and written to b
 	$(PY) benchmarks/pages.py
 
 notebooks: .venv/.ready  ## execute every notebook
-	$(PY) -m pytest tests/notebooks
+	$(PY) -m pytest tests/notebooks -m ""
 
 model: .venv/.ready  ## build the embedded region anew from its script
 	$(PY) data/lingang-model/build.py

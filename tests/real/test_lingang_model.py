@@ -47,6 +47,7 @@ def objects(path):
     return out
 
 
+@pytest.mark.prove
 def test_built_again_it_decodes_to_the_same_content(built):
     assert objects(built / "lingang-model.osm.pbf") == objects(HERE / "lingang-model.osm.pbf")
     for name in ("population.tif", "jobs.tif", "dem.tif"):
@@ -57,6 +58,7 @@ def test_built_again_it_decodes_to_the_same_content(built):
         assert (built / name).read_bytes() == (HERE / name).read_bytes()
 
 
+@pytest.mark.prove
 def test_under_the_tested_versions_it_is_the_same_bytes(built):
     tested = dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
     made_by = ("numpy", "osmium", "pyproj", "rasterio", "scipy", "shapely")

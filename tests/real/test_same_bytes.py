@@ -29,6 +29,7 @@ def test_monaco(tmp_path):
     check(study_of("monaco"), tmp_path)
 
 
+@pytest.mark.prove
 def test_other_processes_with_other_hash_seeds_in_other_folders(tmp_path):
     made = []
     for seed in ("1", "2"):
