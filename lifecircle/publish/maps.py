@@ -625,21 +625,27 @@ def _layer(  # noqa: PLR0913, PLR0917
     }
 
 
+_ABOUT_GAP = ("kind", "cause", "cause_zh", "zone")
+
+
 def _gaps(scene: Scene) -> dict[str, Any]:
     """Pack the gap clusters and the classes of their people."""
     place = {service.key: i for i, service in enumerate(scene.services)}
     gaps = sorted(scene.gaps, key=lambda gap: -gap.area_m2)  # small ones lie on large ones
     people = np.array([gap.people for gap in gaps if gap.people is not None], dtype=np.float64)
     breaks = _breaks(people, 4) if people.size else []
+    told = [tuple(getattr(gap, key) for key in _ABOUT_GAP) for gap in gaps]
+    number = {one: ix for ix, one in enumerate(dict.fromkeys(told))}  # thousands of gaps have a few words in common
     return {
         "paths": _outlines([gap.rings for gap in gaps], _FINE_DEG),
         "limits": breaks,
         "colours": _ramp(_UNMET, len(breaks) + 1),
-        "rows": [
-            {"service": place[gap.service]}
-            | {key: getattr(gap, key) for key in ("people", "area_m2", "worst", "kind", "cause", "cause_zh", "zone")}
-            for gap in gaps
-        ],
+        "columns": {
+            "service": [place[gap.service] for gap in gaps],
+            **{key: [getattr(gap, key) for gap in gaps] for key in ("people", "area_m2", "worst")},
+            "about": [number[one] for one in told],
+        },
+        "abouts": [dict(zip(_ABOUT_GAP, one, strict=True)) for one in number],
     }
 
 

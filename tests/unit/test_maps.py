@@ -141,7 +141,7 @@ def test_hostile_text_stays_in_its_data_block(text: str) -> None:
     assert data["title"] == text
     assert data["services"][0]["title"] == text
     assert data["facilities"]["names"] == [text]
-    assert data["gaps"]["rows"][0]["cause"] == text
+    assert data["gaps"]["abouts"][0]["cause"] == text
     start = page.index('id="lc-scene">') + len('id="lc-scene">')
     block = page[start : page.index("</script>", start)]
     assert block.isascii()

@@ -9,6 +9,10 @@ function lifecircleGaps(kit) {
     scene, state, map, art, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff, area,
     zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
   } = kit;
+  const {columns: packed, abouts} = scene.gaps;
+  scene.gaps.rows = packed.about.map((about, i) => ({
+    ...abouts[about], service: packed.service[i], people: packed.people[i], area_m2: packed.area_m2[i], worst: packed.worst[i],
+  }));
   const GAPS = scene.kind === 'gaps';
   const MOST_ROWS = 300;
   const box = byId('gaps');
