@@ -37,9 +37,9 @@ _HEADERS = {
     "lat": "lat latitude y ycoord pointy wgs84lat gcj02lat bd09lat 纬度 緯度 北纬 纬度坐标 y坐标",
     "lonlat": "location lnglat lonlat coordinates 坐标 经纬度 坐标经纬度",
     "service": "service type kind category class 服务 类别 类型 设施类别 设施类型 分类 種類",
-    "capacity": "capacity beds places seats 容量 规模 床位 床位数 学位 学位数 座位数 托位数",
-    "opens": "opens opening openingyear year startdate 建成年份 开业年份 启用年份 投用年份 建成时间 启用时间 开业时间 "
-    "投用时间 年份",
+    "capacity": "capacity beds places seats 容量 床位 床位数 学位 学位数 座位数 托位数",
+    "opens": "opens opening openingyear startdate 建成年份 开业年份 启用年份 投用年份 建成时间 启用时间 开业时间 "
+    "投用时间",
     "closes": "closes closing closingyear enddate 关闭年份 停用年份 关闭时间",
 }
 MEANINGS = tuple(_HEADERS)
