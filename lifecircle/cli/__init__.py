@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from lifecircle.cli import data, lists, places, proof, running  # noqa: F401  each adds its verbs to the app
+from lifecircle.cli import data, lists, pictures, places, proof, running  # noqa: F401  each adds its verbs to the app
 from lifecircle.cli.options import app
 from lifecircle.errors import LifecircleError
 
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
-_ORDER = ("run", "check", "fetch", "new", "isochrone", "units", "regions", "profiles", "info", "verify", "diff")
+_ORDER = (
+    *("run", "check", "fetch", "new", "map", "isochrone", "units", "regions", "profiles", "info", "verify"),
+    *("diff",),
+)
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]
 
 
