@@ -1,7 +1,10 @@
 """Results made once a session."""
 
 import pytest
+import town
 from regions import study_of
+
+from lifecircle.study import Study
 
 
 class Runs:
@@ -21,3 +24,10 @@ class Runs:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def town_by_plan(tmp_path_factory):
+    """Results folder of the golden town, by a standard that has everything a report can show."""
+    here = tmp_path_factory.mktemp("town")
+    return Study.from_toml(town.draw(here)).changed(standard="lingang-2021").run().write(here / "out")

@@ -14,7 +14,7 @@ from lifecircle.errors import LifecircleError
 
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
 _ORDER = (
-    *("run", "check", "fetch", "new", "map", "isochrone", "units", "regions", "profiles", "info", "verify"),
+    *("run", "check", "fetch", "new", "map", "report", "isochrone", "units", "regions", "profiles", "info", "verify"),
     *("diff",),
 )
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]

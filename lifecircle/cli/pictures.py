@@ -1,5 +1,6 @@
-"""Verbs that make something to show of a results folder: map."""
+"""Verbs that make something to show of a results folder: map, report."""
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="A results folder.")]
 Lang = Annotated[Literal["en", "zh"], typer.Option("--lang", help="Language of the text.")]
 
+_PDF = b"%PDF-"
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -80,6 +82,45 @@ def map_(  # noqa: PLR0917
         starts=_PNG,
         what="a PNG picture",
     )
+    _tell(target, results, as_json=as_json)
+
+
+@app.command(cls=_Bare)
+def report(
+    folder: Folder,
+    pdf: Annotated[
+        str | None, typer.Option("--pdf", metavar="[FILE]", help="PDF to write; default: FOLDER.pdf here.")
+    ] = None,
+    lang: Lang = "en",
+    paper: Annotated[Literal["A4", "A3"], typer.Option("--paper", help="Size of the sheets, upright.")] = "A4",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Short pages made without a browser: the main figures and one map.")
+    ] = False,
+    as_json: Json = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    """Print the report of a results folder as a PDF: by Chromium if there is one, else short pages made without it.
+
+    LIFECIRCLE_CHROMIUM names a Chromium or Chrome that is not found by itself. What is printed is a copy of the page,
+    without scripts and without network. A PDF that is there already is replaced, any other file is not.
+    """
+    from lifecircle.publish import browser
+    from lifecircle.publish.files import write_made
+    from lifecircle.publish.paper import paper as short
+    from lifecircle.publish.results import Results
+
+    results = Results.of_folder(folder)
+    program = None if plain else browser.find(os.environ.get("LIFECIRCLE_CHROMIUM"))
+    target = _target(pdf, folder, ".pdf")
+
+    def make() -> bytes:
+        if program is None:
+            return short(results, lang=lang, size=paper)
+        return browser.printed(results, program, lang=lang, size=paper)
+
+    write_made(target, make, starts=_PDF, what="a PDF")
+    if program is None and not plain:
+        typer.echo("No Chromium was found: these are the short pages (LIFECIRCLE_CHROMIUM names one).", err=True)
     _tell(target, results, as_json=as_json)
 
 

@@ -41,11 +41,16 @@ class Lettering:
         Fonts, the first that has a letter writes it.
     lost : set of str
         Letters that no font could write.
+    warned : bool
+        Whether it was said already that a font is missing.
     """
 
     lang: Language
     families: list[str]
     lost: set[str] = field(default_factory=set)
+    warned: bool = False
+    _widths: dict[tuple[str, bool], float] = field(default_factory=dict, repr=False)
+    _fonts: dict[tuple[float, bool], Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, lang: str) -> "Lettering":
@@ -66,7 +71,7 @@ class Lettering:
                     "one, for example the package fonts-noto-cjk",
                     ", ".join(CHINESE[:4]),
                 )
-            return cls("en", [_LATIN])
+            return cls("en", [_LATIN], warned=lang == "zh")
         return cls("zh", [chinese, _LATIN]) if lang == "zh" else cls("en", [_LATIN, chinese])
 
     def say(self, english: str, chinese: str = "") -> str:
@@ -91,40 +96,52 @@ class Lettering:
         return size * sum(self._advance(letter, bold=bold) for letter in text)
 
     def _advance(self, letter: str, *, bold: bool) -> float:
-        family = next((one for one in self.families if ord(letter) in _letters(one)), self.families[0])
-        return _advance(family, letter, bold=bold)
+        found = self._widths.get((letter, bold))
+        if found is None:
+            family = next((one for one in self.families if ord(letter) in _letters(one)), self.families[0])
+            found = self._widths[letter, bold] = _advance(family, letter, bold=bold)
+        return found
 
     def wrap(self, text: str, size: float, width: float, *, bold: bool = False, most: int = 0) -> list[str]:
         """Break a text into lines no wider than ``width`` points, at most ``most`` of them (0: as many as it takes)."""
-        lines, line = [], ""
-        width *= _SURE
-        for word in _words(text):
-            joined = line + word
-            if line and self.width(joined.rstrip(), size, bold=bold) > width:
+        room = width * _SURE / size
+        lines, line, used = [], "", 0.0  # what is used of the line, its last space included
+        for whole in _words(text):
+            word = whole
+            if line and used + self.width(word.rstrip(), 1.0, bold=bold) > room:
                 lines.append(line.rstrip())
-                line = word.lstrip()
-            else:
-                line = joined
-            while self.width(line.rstrip(), size, bold=bold) > width and len(line) > 1:  # a word wider than the line
-                cut = next(
-                    (n for n in range(len(line) - 1, 1, -1) if self.width(line[:n], size, bold=bold) <= width), 1
-                )
-                lines.append(line[:cut])
-                line = line[cut:]
+                line, used, word = "", 0.0, word.lstrip()
+            while not line and len(word) > 1 and self.width(word.rstrip(), 1.0, bold=bold) > room:  # wider than a line
+                cut = self._fitting(word, room, bold=bold)
+                lines.append(word[:cut].rstrip())
+                word = word[cut:]
+            line, used = line + word, used + self.width(word, 1.0, bold=bold)
         lines += [line.rstrip()] if line.strip() or not lines else []
         if most and len(lines) > most:
             lines = [*lines[: most - 1], lines[most - 1].rstrip("….") + "…"]
         return lines
 
+    def _fitting(self, word: str, room: float, *, bold: bool) -> int:
+        """How many letters of a word fit; one at least."""
+        used = 0.0
+        for number, letter in enumerate(word):
+            used += self._advance(letter, bold=bold)
+            if used > room:
+                return max(number, 1)
+        return len(word)
+
     def font(self, size: float, *, bold: bool = False) -> Any:
         """Font of a size in points, as matplotlib takes it."""
         from matplotlib.font_manager import FontProperties
 
-        return FontProperties(family=self.families, size=size, weight="bold" if bold else "normal")
+        if (size, bold) not in self._fonts:
+            weight = "bold" if bold else "normal"
+            self._fonts[size, bold] = FontProperties(family=self.families, size=size, weight=weight)
+        return self._fonts[size, bold]
 
     def finish(self) -> None:
-        """Say once which letters could not be drawn, if any."""
-        if self.lost:
+        """Say once which letters could not be drawn, if any, unless the reason was said already."""
+        if self.lost and not self.warned:
             shown = " ".join(f"U+{ord(letter):04X}" for letter in sorted(self.lost)[:5])
             log.warning(
                 "no font here has %d letter(s) of the names (%s); they are drawn as boxes", len(self.lost), shown

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, GREY = "#1d2528", "#4d585c"
+_LEAST = 0.75  # what letters of a legend shrink to for a long name, before the name is cut
 _NOTICE, _NOTICE_EDGE = "#fdf1e4", "#c2571a"
 
 
@@ -75,8 +76,12 @@ def draw_legend(pen: Pen, legend: Legend, size: float, room: float) -> None:
     """Write a legend's table below the pen; its letters shrink where it would not fit into ``room`` points."""
     rows = [*legend.rows, *([legend.total] if legend.total else [])]
     high = 1.55 * size * (len(rows) + 1.2)
-    size *= min(1.0, room / high)
-    step, letters = 1.55 * size, pen.letters
+    letters = pen.letters
+    wide = 4.6 * size + max((letters.width(row.label, size) for row in legend.rows if row.shown), default=0.0)
+    wide += sum(max(letters.width(told[n], size) + 1.6 * size for told in [*(row.shown for row in rows), legend.columns]
+                    if n < len(told)) for n in range(len(legend.columns)))  # fmt: skip
+    size *= min(1.0, room / high, max(_LEAST, pen.width / wide))
+    step = 1.55 * size
     right = pen.x + pen.width
     figures = [row.shown for row in rows] + [legend.columns]
     widths = [max(letters.width(row[n], size) for row in figures if n < len(row)) for n in range(len(legend.columns))]

@@ -6,14 +6,14 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from lifecircle.assess.coverage import ALL, Figure, Measure
 from lifecircle.errors import DataError
@@ -38,7 +38,8 @@ _COLUMNS = {
     "facilities": {"service": "text", "opens": "number", "geometry": "shape"},
     "network": {"edge_id": "text", "length_m": "number", "kind": "text", "geometry": "shape"},
     "scorecard": {
-        **dict.fromkeys(("rule", "kind", "zone", "measure", "verdict", "clause", "source", "status"), "text"),
+        **dict.fromkeys(("rule", "kind", "zone", "zone_kind", "measure", "verdict", "clause"), "text"),
+        **dict.fromkeys(("source", "status"), "text"),
         **dict.fromkeys(("year", "value", "numerator", "denominator", "unknown"), "number"),
     },
 }
@@ -105,6 +106,25 @@ class GapTold(_Part):
     lat: float
 
 
+class RuleTold(_Part):
+    """A rule of the standard by its key, with what it is called."""
+
+    rule: str
+    title: str
+    title_zh: str
+
+
+class PromiseTold(_Part):
+    """A promise of the plan by its key: what it is called, where and by when, and what became of it."""
+
+    promise: str
+    title: str
+    title_zh: str
+    zone: str | None
+    year: int | None
+    verdict: str
+
+
 class GapsTold(_Part):
     """All gaps of a service, in numbers."""
 
@@ -147,6 +167,8 @@ class Summary(_Part):
     classes: list[Class]
     largest_gaps: list[GapTold]
     gaps: dict[str, GapsTold]
+    clauses: list[RuleTold]
+    promises: list[PromiseTold]
     data: dict[str, Any]
 
     @model_validator(mode="after")
@@ -154,8 +176,11 @@ class Summary(_Part):
         named = {one.service for one in self.classes if one.service} | {gap.service for gap in self.largest_gaps}
         if unknown := sorted((named | self.gaps.keys()) - self.services.keys()):
             raise ValueError(f"services without a title: {', '.join(unknown)}")
-        if lost := sorted({f.zone for f in self.figures} - self.zones.keys() - {"region"}):
+        places = {f.zone for f in self.figures} - {"region"} | {gap.zone for gap in self.largest_gaps}
+        if lost := sorted(places - self.zones.keys()):
             raise ValueError(f"zones without a name: {', '.join(lost)}")
+        if not_searched := sorted({one.cost for one in self.services.values()} - self.cutoff.keys()):
+            raise ValueError(f"costs without a cutoff: {', '.join(not_searched)}")
         return self
 
     @property
@@ -203,7 +228,7 @@ class Results:
 
     @classmethod
     def of_folder(cls, folder: str | Path) -> "Results":
-        """Read a results folder; its tables are read when they are asked for.
+        """Read a results folder; its tables are read when they are first asked for.
 
         Raises
         ------
@@ -216,9 +241,9 @@ class Results:
         return cls(
             str(folder),
             said,
-            lambda: _terms(folder / "manifest.json", said),
-            lambda name: _table(folder, name),
-            lambda: _water(folder / "coverage.html"),
+            cache(lambda: _terms(folder / "manifest.json", said)),
+            cache(lambda name: _table(folder, name)),
+            cache(lambda: _water(folder / "coverage.html")),
         )
 
     def table(self, name: str, **more: str) -> "gpd.GeoDataFrame":
@@ -272,6 +297,13 @@ class _Manifest(_Part):
     profiles: dict[str, Profile]
     inputs: dict[str, Any]
     parameters: dict[str, Any]
+
+    @field_validator("standard", mode="before")
+    @classmethod
+    def _services_alone(cls, standard: Any) -> Any:
+        """Leave out what may name services that the data held none of: those are not in a manifest."""
+        further = ("composites", "together", "norms", "promises")
+        return {k: v for k, v in standard.items() if k not in further} if isinstance(standard, dict) else standard
 
 
 def _terms(path: Path, summary: Summary) -> Terms:
