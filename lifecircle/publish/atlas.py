@@ -179,7 +179,7 @@ class Map:
         parts = polygons(np.atleast_1d(np.asarray(shape, dtype=object)))[0]
         if len(parts):
             path = _outline(shapely.get_rings(shapely.orient_polygons(parts)))
-            self.axes.add_patch(PathPatch(path, **style))
+            self.axes.add_artist(PathPatch(path, **style))
 
     def _lines(self, lines: NDArray[np.object_], colour: str, width: float, **style: Any) -> None:
         from matplotlib.patches import PathPatch
@@ -187,7 +187,7 @@ class Map:
         lines = shapely.simplify(lines[self._near(lines) & (shapely.length(lines) > 0)], self.scale / 4)
         for start in range(0, len(lines), _PIECE):
             path = _outline(lines[start : start + _PIECE])
-            self.axes.add_patch(
+            self.axes.add_artist(
                 PathPatch(path, fill=False, edgecolor=colour, linewidth=width, rasterized=True, **style)
             )
 
@@ -277,7 +277,7 @@ class Map:
         unit = self.k * self.scale
         arrow = np.array([(0, 13), (7, -9), (0, -4), (-7, -9)]) @ turn.T * unit
         place = np.array([east - 22 * unit, north - 30 * unit])
-        self.axes.add_patch(Polygon(arrow + place, facecolor=INK, edgecolor="white", linewidth=0.8 * self.k, zorder=9))
+        self.axes.add_artist(Polygon(arrow + place, facecolor=INK, edgecolor="white", linewidth=0.8 * self.k, zorder=9))
         tip = turn @ np.array([0, 15.5 * unit])
         x, y = place + tip
         self._halo(x, y, self.letters.say("N", "北"), 9 * self.k)

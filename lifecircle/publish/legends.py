@@ -26,7 +26,7 @@ _UNKNOWN_PEOPLE, _OTHER_CAUSE = "#ffffff", "#777777"
 #: Apart for the common kinds of colour blindness (after Okabe and Ito), and by shape.
 _DOTS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#000000", "#56b4e9", "#6a3d9a", "#b2182b")
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p")  # nine and eight: each pair comes once in 72
-_STREETS = (("Main roads", "主要道路", "#3b4650", 1.1), ("Streets", "街道", "#7d6b91", 0.6),
+_STREETS = (("Main roads", "主要道路", "#b5541c", 1.1), ("Streets", "街道", "#7d6b91", 0.6),
             ("Paths and steps", "步道、台阶", "#0b7a75", 0.4))  # fmt: skip
 _DERIVED = r"\.(?:u|v|in|out)(?:\.|$)"  # edges made out of others: copies of private ways, gates, kerbs and crossings
 
@@ -61,6 +61,7 @@ _SAID = {
     "cells": ("{0} residential cells.", "{0} 个居住格网。"),
     "reach": ("{0} of {1} people ({2}) reach it {3}.", "{1}人中 {0}（{2}）{3}。"),
     "reach_cells": ("{0} of {1} residential cells ({2}) reach it {3}.", "{1}个居住格网中 {0}（{2}）{3}。"),
+    "several": (" One that gives several services counts with each.", "一处提供多类服务的，分别计入各类。"),
     "count": ("Facilities", "设施数"), "km": ("km", "公里"),
     "beyond": ("Facilities and streets outside the boundary count where they are within reach.",
                "边界外但可达的设施与道路一并计入。"),
@@ -255,7 +256,8 @@ def _class_legend(results: Results, layer: Layer, told: Class, letters: Letterin
         notes.append(letters.say(*WORDS["by_zone_note"]))
     return Legend(
         title(results, layer, letters), _sentence(results, layer, told, letters), (head, letters.say(*WORDS["share"])),
-        rows, _row(letters.say(*_SAID["total"]), "rule", "", (whole,), None), notes=notes,
+        rows, _row(letters.say(*_SAID["total"]), "rule", "", (whole,), None),
+        letters.say(*WORDS["people"]) if layer.kind == "people" else "", notes,
     )  # fmt: skip
 
 
@@ -403,7 +405,10 @@ def _facilities(
         rows.append(_row(letters.say(*WORDS["planned"]), "hollow", "#444444", (int(planned.sum()),), None))
     count = letters.say(*_SAID["count"])
     total = _row(letters.say(*_SAID["total"]), "rule", "", (len(frame),), None)
-    sentence = letters.say(f"{len(frame):,} facilities.", f"{len(frame):,} 处设施。")
+    number = len(set(frame["facility_id"]))
+    sentence = letters.say(f"{number:,} facilities.", f"{number:,} 处设施。")
+    if number < len(frame):
+        sentence += letters.say(*_SAID["several"])
     notes = [letters.say(*_SAID["beyond"])]
     legend = Legend(
         title(results, layer, letters), sentence, (count,), rows, None if layer.service else total, notes=notes

@@ -35,7 +35,7 @@ _Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 _COLUMNS = {
     "cells": {"population": "number", "status": "text", "geometry": "shape"},
     "gaps": {"service": "text", "people": "number", "area_m2": "number", "cause": "text", "geometry": "shape"},
-    "facilities": {"service": "text", "opens": "number", "geometry": "shape"},
+    "facilities": {"facility_id": "text", "service": "text", "opens": "number", "geometry": "shape"},
     "network": {"edge_id": "text", "length_m": "number", "kind": "text", "geometry": "shape"},
     "scorecard": {
         **dict.fromkeys(("rule", "kind", "zone", "zone_kind", "measure", "verdict", "clause"), "text"),
