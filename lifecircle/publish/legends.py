@@ -18,7 +18,7 @@ from lifecircle.publish.sketches import rank_of
 from lifecircle.publish.words import WORDS
 
 Kind = Literal["unmet", "service", "people", "gaps", "causes", "facilities", "network"]
-Mark = Literal["area", "line", "dashed", "dot", "hollow", "speck", "rule"]
+Mark = Literal["area", "line", "dashed", "dot", "hollow", "rule"]
 
 NOT_JUDGED = "#9a9a9a"
 BACKDROP = "#dfe3df"  # residential cells that are not what the picture is about
@@ -62,6 +62,14 @@ _SAID = {
     "reach": ("{0} of {1} people ({2}) reach it {3}.", "{1}人中 {0}（{2}）{3}。"),
     "reach_cells": ("{0} of {1} residential cells ({2}) reach it {3}.", "{1}个居住格网中 {0}（{2}）{3}。"),
     "several": (" One that gives several services counts with each.", "一处提供多类服务的，分别计入各类。"),
+    "edge": (
+        "Dotted: {0} residents at the edge of the data, where what lies beyond could change the answer.",
+        "点状：{0} 名居民位于数据边缘，范围外情况可能改变结论。",
+    ),
+    "edge_cells": (
+        "Dotted: {0} cells at the edge of the data, where what lies beyond could change the answer.",
+        "点状：{0} 个格网位于数据边缘，范围外情况可能改变结论。",
+    ),
     "count": ("Facilities", "设施数"), "km": ("km", "公里"),
     "beyond": ("Facilities and streets outside the boundary count where they are within reach.",
                "边界外但可达的设施与道路一并计入。"),
@@ -229,7 +237,8 @@ def _cells(results: Results, layer: Layer, letters: Lettering) -> Shown:
     legend = _class_legend(results, layer, told, letters)
     if edge.any():
         amount = float(np.nansum(frame["population"].to_numpy()[edge])) if told.people else float(edge.sum())
-        legend.rows.append(_row(letters.say(*WORDS["edge"]), "speck", "", (amount,), None))
+        words = _SAID["edge" if told.people else "edge_cells"]
+        legend.notes.append(letters.say(*words).format(_people(amount)))
     colours = np.array([*told.colours, NOT_JUDGED])[place]
     return Shown(legend, geometry, colours, dotted=np.asarray(shapely.centroid(geometry[edge]), dtype=object))
 

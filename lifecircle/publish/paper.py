@@ -130,7 +130,7 @@ def _covered(results: "Results", letters: Lettering, service: str, zone: str) ->
     small = f"{_said(letters, people_text(figure.met))} / {people_text(figure.total)}" if figure.total else ""
     if figure.unknown:
         unknown = people_text(figure.unknown)
-        small += letters.say(f"; {unknown} unknown", f"；{unknown} 未知")
+        small += letters.say(f"\n{unknown} unknown", f"\n{unknown} 未知")
     return Cell(_said(letters, share_text(figure.met, figure.total)), small)
 
 

@@ -116,9 +116,6 @@ def swatch(pen: Pen, row: Row, place: tuple[float, float, float, float]) -> None
     elif row.mark in {"line", "dashed"}:
         style = {"linestyle": (0, (4, 3))} if row.mark == "dashed" else {}
         pen.line((x, x + width), (y, y), row.colour, 0.16 * height, **style)
-    elif row.mark == "speck":
-        pen.box(x, y - height / 2, width, height, "white", edgecolor="#777777", linewidth=0.05 * height)
-        pen.line((x + width / 2,) * 2, (y, y), "black", 0, marker="o", markersize=0.25 * height)
     else:
         pen.line(
             (x + width / 2,) * 2, (y, y), row.colour, 0, marker=row.shape, markersize=0.75 * height,

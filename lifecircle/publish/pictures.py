@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIZE = (1920, 1080)  # pixels
 DPI = 144  # at which SIZE fills a slide of 13.33 by 7.5 inches
 _SLIDE = (SIZE[0] / DPI, SIZE[1] / DPI)  # inches: what sizes of letters and lines are meant for
+_SHEET = (8.0, 14.0)  # the same for a picture that is narrower than this share of its height:
+_UPRIGHT = 0.85
 _LEAST, _MOST = 320, 12_000  # pixels of a side
 
 
@@ -90,8 +92,9 @@ class _Card:
 
     def draw(self) -> None:
         width, height = 72 * self.figure.get_figwidth(), 72 * self.figure.get_figheight()
-        upright = width < 1.1 * height
-        k = width / 72 / 8 if upright else min(width / 72 / _SLIDE[0], height / 72 / _SLIDE[1])  # of sizes on a slide
+        upright = width < _UPRIGHT * height
+        meant = _SHEET if upright else _SLIDE
+        k = min(width / 72 / meant[0], height / 72 / meant[1])  # of sizes as they are meant
         pad, summary, letters = 16 * k, self.results.summary, self.letters
         shown = legends.shown(self.results, self.layer, letters)
         foot = self._foot(pad, width, height, k)

@@ -282,6 +282,8 @@ def _read(path: Path, what: type[_Said]) -> _Said:
 
 
 def _load(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no file; expected results of `lifecircle run`")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -204,8 +204,8 @@ class _Press:
                 [
                     (line, letters, thick)
                     for text, letters, thick in texts
-                    if text
-                    for line in self.letters.wrap(text, letters, width, bold=thick, most=_LONGEST)
+                    for part in text.splitlines()
+                    for line in self.letters.wrap(part, letters, width, bold=thick, most=_LONGEST)
                 ]
             )
         return found, max(sum(1.25 * one for _, one, _ in lines) for lines in found) + 0.5 * size

@@ -116,7 +116,7 @@ def test_the_coverage_table_is_the_summary_cell_by_cell(results, summary):
                 f = by[zones[head], services[row[0].text]]
                 assert cell.text == share_text(f["met"], f["total"])
                 if f["total"]:
-                    assert cell.small.split("; ")[0] == f"{people_text(f['met'])} / {people_text(f['total'])}"
+                    assert cell.small.split("\n")[0] == f"{people_text(f['met'])} / {people_text(f['total'])}"
                 seen += 1
     assert seen == len(zones) * len(services)
 
