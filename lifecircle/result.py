@@ -30,9 +30,10 @@ from lifecircle.assess.severance import Crossing, crossings
 from lifecircle.audit.selfcheck import SelfCheck
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.profiles import Profile
-from lifecircle.publish import files, report, scene
-from lifecircle.publish.about import About, headline
+from lifecircle.publish import files, pictures, report, scene
+from lifecircle.publish.about import About, Terms, headline
 from lifecircle.publish.proof import self_check_part
+from lifecircle.publish.results import Results, Summary
 from lifecircle.sources import osm
 
 if TYPE_CHECKING:
@@ -177,6 +178,25 @@ class Result:
     def map(self, layer: str = "coverage") -> report.Page:
         """Map page to look at in a notebook."""
         return report.Page(self.page(layer))
+
+    def picture(self, layer: str = "unmet", *, lang: str = "en") -> pictures.Picture:
+        """Draw a layer with its legend as a PNG to look at in a notebook; `lifecircle map DIR --list` names layers."""
+        region = self.prepared.region
+        tables: dict[str, Callable[[], Any]] = {
+            "cells": self.coverage.to_geodataframe,
+            "gaps": self.gaps.to_geodataframe,
+            "facilities": self.coverage.facilities.to_geodataframe,
+            "network": self.coverage.network.to_geodataframe,
+            "zones": lambda: region.to_geodataframe().to_crs(region.crs),
+        }
+        read = Results(
+            "this run",
+            Summary.model_validate(self.summary),
+            lambda: Terms.of(self.coverage, self.about),
+            lambda name: tables[name](),
+            lambda: np.array(self.prepared.water, dtype=object),
+        )
+        return pictures.Picture(pictures.picture(read, layer, lang=lang))
 
     def write(self, out: str | Path | None = None, *, progress: Progress | None = None) -> Path:
         """Write the results folder, whole or not at all.

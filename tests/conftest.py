@@ -3,7 +3,10 @@
 import os
 
 import pytest
+import town
 from regions import study_of
+
+from lifecircle.study import Study
 
 os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks English, whatever the developer does
 
@@ -25,3 +28,10 @@ class Runs:
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def town_by_plan(tmp_path_factory):
+    """Results folder of the golden town, by a standard that has everything a report can show."""
+    here = tmp_path_factory.mktemp("town")
+    return Study.from_toml(town.draw(here)).changed(standard="lingang-2021").run().write(here / "out")

@@ -9,14 +9,17 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from lifecircle.cli import data, lists, places, proof, running  # noqa: F401  each adds its verbs to the app
+from lifecircle.cli import data, lists, pictures, places, proof, running  # noqa: F401  each adds its verbs to the app
 from lifecircle.cli.chinese import HELP, KINDS, TITLES
 from lifecircle.cli.options import app
 from lifecircle.errors import LifecircleError
 from lifecircle.language import Language, of_locale, say, spoken, use
 
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
-_ORDER = ("run", "check", "fetch", "new", "isochrone", "units", "regions", "profiles", "info", "verify", "diff")
+_ORDER = (
+    *("run", "check", "fetch", "new", "map", "report", "isochrone", "units", "regions", "profiles", "info", "verify"),
+    *("diff",),
+)
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]
 
 

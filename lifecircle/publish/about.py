@@ -1,11 +1,13 @@
 """What must stand beside any figure: whose data, by which method, and the result in words."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lifecircle.assess.coverage import ALL, Coverage
+from lifecircle.assess.coverage import ALL, Coverage, Figure
 from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
-from lifecircle.profiles import TICKS
+from lifecircle.profiles import TICKS, Profile
+from lifecircle.standards import Standard
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,49 @@ class About:
         )
 
 
+@dataclass(frozen=True)
+class Terms:
+    """What a result was measured by.
+
+    Attributes
+    ----------
+    profiles : dict of Profile by cost name
+    cutoffs : dict of (float, str)
+        How far was searched, and its unit, by cost name.
+    people : bool
+        Whether anybody knows how many people live there.
+    year : int or None
+        The year of the facilities; None is today.
+    sloped, snap_limit_m
+        As in `About`.
+    """
+
+    standard: Standard
+    profiles: Mapping[str, Profile]
+    cutoffs: Mapping[str, tuple[float, str]]
+    people: bool
+    year: int | None
+    sloped: bool
+    snap_limit_m: float
+
+    @classmethod
+    def of(cls, coverage: Coverage, about: About | None = None) -> "Terms":
+        """Take them from a run."""
+        return cls(
+            standard=coverage.standard,
+            profiles=coverage.profiles,
+            cutoffs={name: (lane.cutoff / TICKS, lane.unit) for name, lane in coverage.lanes.items()},
+            people=coverage.cells.people is not None,
+            year=coverage.year,
+            sloped=about is not None and about.sloped,
+            snap_limit_m=0.0 if about is None else about.snap_limit_m,
+        )
+
+    def unit_of(self, key: str) -> str:
+        """Return the unit of a service: ``s`` or ``m``."""
+        return self.profiles[self.standard.services[key].profile].unit
+
+
 _GATES = {
     "open": "open to all: gates stop nobody",
     "residents": "people walk out of their own compound and into the one they are going to, and cut through none",
@@ -64,22 +109,20 @@ _GATES_ZH = {
 }  # fmt: skip
 
 
-def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
+def method(terms: Terms) -> list[tuple[str, str, str, str]]:
     """Lines of the method: English label and text, Chinese label and text."""
-    people = coverage.cells.people is not None
-    lanes = coverage.lanes
     lines = [
         (
             "Mode", "walking on the street network, from the homes of each cell (its centre where no building is mapped) to the nearest entrance",
             "方式", "沿路网步行，从格网内住宅（无建筑时取中心）到最近的设施入口",
         ),
     ]  # fmt: skip
-    for name, profile in coverage.profiles.items():
+    for name, profile in terms.profiles.items():
         if profile.speed_mps is None:
             lines.append(("Cost", f"{name}: metres on the network", "成本", f"{profile.title_zh}（米）"))
         else:
             speed = profile.speed_mps
-            sloped = profile.slope != "none" and about.sloped
+            sloped = profile.slope != "none" and terms.sloped
             slope = f", by slope after {profile.slope.title()}" if sloped else ", all walks level"
             lines.append(
                 (
@@ -103,8 +146,8 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
                         "等候", f"{where}：{delay.seconds:g} 秒",
                     )
                 )  # fmt: skip
-    for key, service in coverage.standard.services.items():
-        unit = coverage.unit_of(key)
+    for key, service in terms.standard.services.items():
+        unit = terms.unit_of(key)
         near = threshold_text(service, unit)
         lines.append(
             (
@@ -116,19 +159,19 @@ def method(coverage: Coverage, about: About) -> list[tuple[str, str, str, str]]:
         )
     base = (
         "people living in the zone (population raster)"
-        if people
+        if terms.people
         else "residential cells in the zone: no population is known"
     )
-    base_zh = "区内居住人口（人口栅格）" if people else "区内居住格网（无人口数据）"
-    policies = next(iter(said)) if len(said := {p.gates for p in coverage.profiles.values()}) == 1 else "mixed"
-    searched = ", ".join(f"{limit_text(lane.cutoff / TICKS, lane.unit)} ({name})" for name, lane in lanes.items())
+    base_zh = "区内居住人口（人口栅格）" if terms.people else "区内居住格网（无人口数据）"
+    policies = next(iter(said)) if len(said := {p.gates for p in terms.profiles.values()}) == 1 else "mixed"
+    searched = ", ".join(f"{limit_text(*cutoff)} ({name})" for name, cutoff in terms.cutoffs.items())
     lines += [
-        ("Standard", f"{coverage.standard.title}; {coverage.standard.source}", "标准", coverage.standard.title_zh),
+        ("Standard", f"{terms.standard.title}; {terms.standard.source}", "标准", terms.standard.title_zh),
         ("Denominator", f"all {base}; those who could not be judged stay in it", "分母", f"全部{base_zh}，无法判定者计入分母"),
         ("Searched to", searched, "搜索范围", searched),
-        ("Joining", f"to the nearest point of a path within {about.snap_limit_m:g} m, the way there charged", "接入", f"{about.snap_limit_m:g} 米内最近路径点，计入步行"),
+        ("Joining", f"to the nearest point of a path within {terms.snap_limit_m:g} m, the way there charged", "接入", f"{terms.snap_limit_m:g} 米内最近路径点，计入步行"),
         ("Private ways", _GATES[policies], "私有道路", _GATES_ZH[policies]),
-        ("Facilities of", str(coverage.year) if coverage.year else "today", "设施年份", str(coverage.year or "现状")),
+        ("Facilities of", str(terms.year) if terms.year else "today", "设施年份", str(terms.year or "现状")),
     ]  # fmt: skip
     return lines
 
@@ -144,20 +187,33 @@ class Sentence:
 
 def headline(coverage: Coverage) -> list[Sentence]:
     """Say the result in words: the region first, then each zone, then each overlay."""
-    measure = "people" if coverage.cells.people is not None else "cells"
+    region = coverage.cells.region
+    names = {zone.key: (zone.name, zone.name_zh) for zone in (*region.zones, *region.overlays)}
+    return sentences(coverage.figures(), names, Terms.of(coverage))
+
+
+def sentences(figures: Iterable[Figure], names: Mapping[str, tuple[str, str]], terms: Terms) -> list[Sentence]:
+    """Say in words how many reach every service, a sentence for each place.
+
+    Parameters
+    ----------
+    figures : iterable of Figure
+        Coverage of one region, in the order of the sentences.
+    names : dict of (English, Chinese) by key
+        Of its zones and overlays.
+    """
+    measure = "people" if terms.people else "cells"
     what, what_zh = ("people", "人") if measure == "people" else ("residential cells", "个居住格网")
-    names = {"region": ("The region", "全区")}
-    for zone in (*coverage.cells.region.zones, *coverage.cells.region.overlays):
-        names[zone.key] = (zone.name, zone.name_zh)
-    terms, terms_zh = _terms(coverage)
-    n = len(coverage.keys)
+    chosen = [figure for figure in figures if figure.service == ALL and figure.measure == measure]
+    near, near_zh = walk_text(terms)
+    n = len(terms.standard.services)
     needs = (f"all {n} services", f"全部 {n} 类服务") if n > 1 else ("the service", "该服务")
     out = []
-    only = len(coverage.cells.region.zones) == 1
-    for figure in coverage.figures():
-        if figure.service != ALL or figure.measure != measure or (figure.kind == "zone" and only):
+    only = sum(figure.kind == "zone" for figure in chosen) == 1
+    for figure in chosen:
+        if figure.kind == "zone" and only:
             continue
-        name, name_zh = names[figure.zone]
+        name, name_zh = ("The region", "全区") if figure.kind == "region" else names[figure.zone]
         if not figure.total:
             out.append(Sentence(figure.kind, f"{name}: no residents.", f"{name_zh}：无居民。"))
             continue
@@ -168,21 +224,21 @@ def headline(coverage: Coverage) -> list[Sentence]:
         out.append(
             Sentence(
                 figure.kind,
-                f"{name}: {share} of {total} {what} ({amount}) reach {needs[0]} {terms}{doubt}.",
-                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）{terms_zh}{needs[1]}{doubt_zh}。",
+                f"{name}: {share} of {total} {what} ({amount}) reach {needs[0]} {near}{doubt}.",
+                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）{near_zh}{needs[1]}{doubt_zh}。",
             )
         )
     return out
 
 
-def _terms(coverage: Coverage) -> tuple[str, str]:
-    """Mode, walker and threshold of the headline: without them a share means nothing."""
-    walkers = [p for p in coverage.profiles.values() if p.speed_mps is not None]
+def walk_text(terms: Terms, keys: Iterable[str] | None = None) -> tuple[str, str]:
+    """Mode, walker and threshold of services, of all if none is named: without them a share means nothing."""
+    services = {key: terms.standard.services[key] for key in (terms.standard.services if keys is None else keys)}
+    costs = terms.profiles if keys is None else dict.fromkeys(service.profile for service in services.values())
+    walkers = [p for p in (terms.profiles[name] for name in costs) if p.speed_mps is not None]
     who = " and ".join(f"{p.title} at {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
     who_zh = "、".join(f"{p.title_zh} {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
-    limits = {
-        (v, coverage.unit_of(key)) for key, service in coverage.standard.services.items() for v in service.thresholds
-    }
+    limits = {(v, terms.unit_of(key)) for key, service in services.items() for v in service.thresholds}
     near, near_zh = "within the threshold of each", "在各自标准内"
     if len(limits) == 1:
         near = f"within {limit_text(*limits.copy().pop())}"

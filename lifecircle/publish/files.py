@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -150,10 +150,49 @@ def write_text(target: Path, text: str) -> None:
     SourceError
         There is no place to write; what was there is unchanged.
     """
+    _write(target, text.encode())
+
+
+def write_made(target: Path, make: Callable[[], bytes], *, starts: bytes, what: str) -> None:
+    """Write a picture or a printed page, whole or not at all; only one of its kind is replaced.
+
+    Parameters
+    ----------
+    make : callable
+        Makes it, once there is a place for it.
+    starts : bytes
+        What every file of this kind starts with.
+    what : str
+        How messages call one.
+
+    Raises
+    ------
+    SourceError
+        There is no place to write, something else is there, or it is a results folder, which holds results alone.
+    """
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        raise SourceError(f"cannot write {target}: there is no folder {folder}; make it, or choose another file")
+    if target.is_dir():
+        raise SourceError(f"{target} is a folder; choose a file for {what}")
+    if _is_ours(folder):
+        raise SourceError(
+            f"{target} would lie among results, and the next run replaces that folder whole; choose a file elsewhere"
+        )
+    try:
+        other = target.exists() and target.read_bytes()[: len(starts)] != starts
+    except OSError as error:
+        raise SourceError(f"cannot write {target}: {error.strerror or error}") from error
+    if other:
+        raise SourceError(f"{target} is there already and is not {what}; choose another file, or remove it first")
+    _write(target, make())
+
+
+def _write(target: Path, made_of: bytes) -> None:
     target = target.resolve()
     made = target.with_name(f".{target.name}.new")
     try:
-        made.write_text(text, encoding="utf-8", newline="\n")
+        made.write_bytes(made_of)
         made.replace(target)
     except OSError as error:
         made.unlink(missing_ok=True)

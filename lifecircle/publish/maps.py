@@ -632,14 +632,13 @@ def _gaps(scene: Scene) -> dict[str, Any]:
     """Pack the gap clusters and the classes of their people."""
     place = {service.key: i for i, service in enumerate(scene.services)}
     gaps = sorted(scene.gaps, key=lambda gap: -gap.area_m2)  # small ones lie on large ones
-    people = np.array([gap.people for gap in gaps if gap.people is not None], dtype=np.float64)
-    breaks = _breaks(people, 4) if people.size else []
+    limits, colours = gap_classes(np.array([gap.people for gap in gaps if gap.people is not None], dtype=np.float64))
     told = [tuple(getattr(gap, key) for key in _ABOUT_GAP) for gap in gaps]
     number = {one: ix for ix, one in enumerate(dict.fromkeys(told))}  # thousands of gaps have a few words in common
     return {
         "paths": _outlines([gap.rings for gap in gaps], _FINE_DEG),
-        "limits": breaks,
-        "colours": _ramp(_UNMET, len(breaks) + 1),
+        "limits": limits,
+        "colours": colours,
         "columns": {
             "service": [place[gap.service] for gap in gaps],
             **{key: [getattr(gap, key) for gap in gaps] for key in ("people", "area_m2", "worst")},
@@ -647,6 +646,12 @@ def _gaps(scene: Scene) -> dict[str, Any]:
         },
         "abouts": [dict(zip(_ABOUT_GAP, one, strict=True)) for one in number],
     }
+
+
+def gap_classes(people: NDArray[np.float64]) -> tuple[list[float], list[str]]:
+    """Return upper limits of the classes of gaps by their people, and the colour of each class, the last one open."""
+    limits = _breaks(people, 4) if people.size else []
+    return limits, _ramp(_UNMET, len(limits) + 1)
 
 
 def _breaks(values: NDArray[np.float64], most: int) -> list[float]:

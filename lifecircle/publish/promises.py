@@ -60,7 +60,8 @@ def _value(told: Told, promise: Promise) -> str:
     return value_text(told)
 
 
-def _amount(told: Told) -> str:
+def amount_text_of(told: Told) -> str:
+    """Write what the figure of a promise is made of; empty where nothing is known."""
     if told.value is None or told.numerator is None or told.denominator is None:
         return ""
     if told.measure == "street_m":
@@ -132,12 +133,21 @@ def _year_head(year: int | None) -> str:
 
 
 def _year_cell(told: Told | None, promise: Promise) -> str:
-    return number("–") if told is None else number(_figure(_value(told, promise)), told.value, _figure(_amount(told)))
+    return (
+        number("–")
+        if told is None
+        else number(_figure(_value(told, promise)), told.value, _figure(amount_text_of(told)))
+    )
 
 
 def _figure(text: str) -> str:
-    """Write a figure in both languages: the words around its digits are few."""
-    return both(text, re.sub("|".join(_WORDS_ZH), lambda m: _WORDS_ZH[m[0]], text)) if text else ""
+    """Write a figure in both languages."""
+    return both(text, figure_zh(text)) if text else ""
+
+
+def figure_zh(text: str) -> str:
+    """Write a figure in Chinese: the words around its digits are few."""
+    return re.sub("|".join(_WORDS_ZH), lambda m: _WORDS_ZH[m[0]], text)
 
 
 _WORDS_ZH = {

@@ -13,7 +13,7 @@ from lifecircle.assess.gaps import CAUSES, Gaps
 from lifecircle.assess.wording import cost_text, people_text, share_text, threshold_text
 from lifecircle.profiles import TICKS
 from lifecircle.publish import indicators, promises, quality, scorecard, sketches
-from lifecircle.publish.about import About, Sentence, headline, method
+from lifecircle.publish.about import About, Sentence, Terms, headline, method
 from lifecircle.publish.markup import Text, both, head, number, row, said, section, table
 from lifecircle.publish.scene import classes
 
@@ -187,7 +187,7 @@ def _gap_part(coverage: Coverage, gaps: Gaps, water: list[Any]) -> str:
 
 def _method_table(coverage: Coverage, about: About) -> str:
     rows = (row(both(label, label_zh), [f"<td>{both(text, text_zh)}</td>"])
-            for label, text, label_zh, text_zh in method(coverage, about))  # fmt: skip
+            for label, text, label_zh, text_zh in method(Terms.of(coverage, about)))  # fmt: skip
     return f"<table>{''.join(rows)}</table>"
 
 

@@ -14,7 +14,7 @@ from lifecircle.assess.wording import tidy_numbers
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS, Profile
 from lifecircle.publish import maps, scorecard
-from lifecircle.publish.about import About, headline, method
+from lifecircle.publish.about import About, Terms, headline, method
 from lifecircle.publish.sketches import polygons, rank_of
 from lifecircle.publish.walks import Walks
 from lifecircle.reach.products import Lane
@@ -99,7 +99,7 @@ def _scene(
     lonlat = np.stack(region.to_lonlat.transform(cells.corners[..., 0], cells.corners[..., 1]), axis=-1)
     services, points, population = _layers(coverage)
     far_s, far_m = _cutoffs(coverage)
-    said = method(coverage, about)
+    said = method(Terms.of(coverage, about))
     lines = headline(coverage)[:1]  # the others are in the report: on a map they would bury the controls
     zone_name = {zone.key: zone.name for zone in region.zones}
     clusters = gaps.clusters if kind == "gaps" else ()
