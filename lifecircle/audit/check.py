@@ -96,7 +96,11 @@ class Check:
                 "buildings": _shift(posts, *_buildings(features, network)),
             },
         }
-        found["warnings"] = _warnings(found)
+        found["warnings"] = _warnings(found) + [
+            {"code": f"raster_{note.what}", "text": f"{key}: {note.english}"}
+            for key, note in about.notes
+            if note.what != "unknown"
+        ]
         return cls(found)
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lifecircle.assess.coverage import ALL, Coverage
 from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
 from lifecircle.profiles import TICKS
+from lifecircle.sources.rasters import Note
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class About:
         Whether the population raster spans the whole region.
     sources : tuple of (str, str)
         What each input is for, and its file's name.
+    notes : tuple of (str, Note)
+        What must be known of a raster, by the key of its input.
     data_date : str
         ISO 8601 date of the data; empty where nobody knows.
     """
@@ -37,6 +40,7 @@ class About:
     sloped: bool
     population_whole: bool = True
     sources: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, Note], ...] = ()
 
     @property
     def stamp(self) -> str:
