@@ -19,7 +19,7 @@ _RULES = re.compile(r"standard|profile|groups\.(\d{1,4})")
 _LAYER = re.compile(r"demand\.([a-z][a-z0-9_]*)")
 
 
-_LIST = re.compile(r"(population|elevation|demand\.[a-z][a-z0-9_]*)((?:\.\d{1,4})*)")
+_LIST = re.compile(r"(population|elevation|demand\.[a-z][a-z0-9_]*)((?:\.\d{1,4}){0,2})")
 
 
 class _Part(BaseModel):

@@ -24,8 +24,8 @@ Tiled = Path | Annotated[list[Path], Field(min_length=1)]
 """A raster as a study names it: one file (a VRT may be one), or the tiles that it lies in."""
 
 _FORMATS = {
-    ".hgt": "SRTMHGT", ".zip": "SRTMHGT", ".asc": "AAIGrid", ".img": "HFA", ".bil": "EHdr", ".flt": "EHdr",
-    ".dat": "ENVI", ".dt0": "DTED", ".dt1": "DTED", ".dt2": "DTED", ".dem": "USGSDEM",
+    ".hgt": "SRTMHGT", ".zip": "SRTMHGT", ".asc": "AAIGrid", ".img": "HFA",
+    ".dt0": "DTED", ".dt1": "DTED", ".dt2": "DTED", ".dem": "USGSDEM",
 }  # fmt: skip
 """Formats that are read, by suffix; else a file is a GeoTIFF. GDAL itself goes by what is in a file, and knows formats
 that fetch what they show from elsewhere, or run code."""
@@ -42,7 +42,7 @@ _OF_BAND = {
     *("NoDataValue", "HideNoDataValue", "ColorInterp", "Description", "Metadata", "UnitType", "CategoryNames"),
     *("ColorTable", "Histograms", "Offset", "Scale", "SimpleSource", "ComplexSource"),
 }
-_OF_SOURCE = {"SourceFilename", "SourceBand", "SourceProperties", "SrcRect", "DstRect", "NODATA"}
+_OF_SOURCE = {"SourceFilename", "SourceBand", "SourceProperties", "SrcRect", "DstRect", "NODATA", "UseMaskBand"}
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def opened(path: Path, what: str) -> Iterator[rasterio.DatasetReader]:
                 yield raster
     except RasterioError as error:
         raise DataError(
-            f"{path} cannot be read as a raster: {error}; expected a GeoTIFF, a VRT of files beside it, or one of "
+            f"{path} cannot be read as a raster: {error}; expected a GeoTIFF, a VRT of files beside it, or a file in "
             + ", ".join(_FORMATS)
         ) from error
 

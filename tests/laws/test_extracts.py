@@ -78,7 +78,7 @@ def rows(frame):
 
 
 @given(maps())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_looking_first_what_is_near_finds_what_looking_into_all_does(tmp_path, drawing):
     path = write(tmp_path / "map.osm.pbf", *drawing)
     all_at_once, near_first = read(path, BOX, 1 << 30), read(path, BOX, 0)
@@ -94,7 +94,7 @@ def test_looking_first_what_is_near_finds_what_looking_into_all_does(tmp_path, d
 
 
 @given(maps())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_box_holds_what_a_larger_box_holds_there(tmp_path, drawing):
     path = write(tmp_path / "map.osm.pbf", *drawing)
     part, whole = read(path, BOX, 0), read(path, (8, 44, 10, 46), 0)

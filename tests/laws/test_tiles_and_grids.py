@@ -21,7 +21,7 @@ from lifecircle.region import Region
 from lifecircle.sources.osm import read_osm
 from lifecircle.sources.rasters import read_elevation, read_population
 
-MANY = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 BOX = shapely.box(*drawn.lonlat(-310, -310), *drawn.lonlat(310, 310))
 SIZE = 8  # pixels a side, of 100 m: the box holds all of the middle six
 
@@ -148,7 +148,7 @@ def grids(draw):
 
 
 @given(grids())
-@settings(MANY, max_examples=30)
+@settings(MANY, max_examples=20)
 def test_people_on_any_grid_are_in_the_cells_or_said_to_be_left(tmp_path, homes, grid):
     crs, size, values, shift = grid
     x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(drawn.LON, drawn.LAT)

@@ -7,8 +7,10 @@ import sys
 
 import drawn
 import numpy as np
+import pyproj
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 import town
 from tiled import cut, vrt
@@ -101,6 +103,22 @@ def test_an_esri_grid_with_its_projection_beside_it_is_read_and_a_stray_aux_file
     )
     assert 27 in read_population(whole, BOX).values
     assert parts_of(whole) == []
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "ESRI:54009", "EPSG:32632", "EPSG:3035", "EPSG:4490"])
+def test_a_vrt_as_gdal_itself_writes_it_is_its_file(tmp_path, crs):
+    x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(drawn.LON, drawn.LAT)
+    size = 0.001 if pyproj.CRS(crs).is_geographic else 100
+    values = np.arange(400.0).reshape(20, 20)
+    path = drawn.raster(tmp_path / "p.tif", values, left=x - 10 * size, top=y + 10 * size, size=size, crs=crs)
+    rasterio.shutil.copy(path, tmp_path / "p.vrt", driver="VRT")
+    rasterio.shutil.copy(path, tmp_path / "p.img", driver="HFA")
+    plain = read_population(path, BOX)
+    for other in ("p.vrt", "p.img"):
+        window = read_population(tmp_path / other, BOX)
+        assert np.array_equal(window.values, plain.values, equal_nan=True)
+        assert window.transform == plain.transform
+        assert window.whole
 
 
 HOSTILE = {
@@ -244,6 +262,11 @@ def test_results_of_tiles_and_of_a_vrt_are_those_of_the_raster_and_are_verified(
     assert {c.owed["population"] == c.after - c.before for c in change.changes} == {True}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("made"))
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -254,8 +277,8 @@ def test_results_of_tiles_and_of_a_vrt_are_those_of_the_raster_and_are_verified(
         (lambda s: s["inputs"]["population"].update(parts=[{"file": "/x", "sha256": "0" * 64, "bytes": 1}]), "parts.0.file"),
     ],
 )  # fmt: skip
-def test_a_hostile_manifest_lists_nothing_it_should_not(tmp_path, edit, message):
-    out = run(tmp_path)
+def test_a_hostile_manifest_lists_nothing_it_should_not(made, tmp_path, edit, message):
+    out = shutil.copytree(made, tmp_path / "out")
     said = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     edit(said)
     write_json(out / "manifest.json", said)
