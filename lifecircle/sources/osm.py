@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import osmium
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +42,8 @@ _WKB_HEAD, _WKB_POINT = 18, 32
 """Hexadecimal digits before the coordinates of a line in WKB, and those of one point."""
 _RING = 4  # points of an area, the first and last being one
 _SMALL = 8 << 20  # bytes: of a smaller file all is looked into; it takes less time than to look first what is near
+_CHUNK, _CHUNKS = 25, 64
+"""osmium keeps ids as bits, 4 MB for every 2^25 ids of which there is one: no more than so many (2,147,483,648 ids)."""
 _AT_ONCE = 50_000  # ways whose places are looked at together
 
 _BEFORE_OSM = 2003  # objects without a date carry that of the epoch
@@ -204,7 +204,7 @@ def _stream(
         survey = _Survey(clip, {way for members in relations for way in members})
         with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
             survey.read(osmium.OsmFileIterator(reader, located, keys), heap, progress, dated=not stated)
-        handlers.insert(0, osmium.filter.IdFilter(survey.near(relations, heap)))
+        handlers.insert(0, _only(survey.near(relations, heap)))
         with osmium.io.Reader(str(path), osmium.osm.WAY) as reader:
             _gather(heap, osmium.OsmFileIterator(reader, *handlers), buffer, dated=False, near=True)
     if stated or heap.newest is None or heap.newest.year <= _BEFORE_OSM:
@@ -246,6 +246,24 @@ def _gather(heap: _Heap, things: Iterable[Any], buffer: Iterable[Any], *, dated:
                 _area(heap, area, factory)
     for area in buffer:
         _area(heap, area, factory)
+
+
+def _only(ways: NDArray[np.int64]) -> Any:
+    """Let pass these ways and no others."""
+    if len(ways) and ways[0] > 0 and len(np.unique(ways >> _CHUNK)) <= _CHUNKS:
+        return osmium.filter.IdFilter(ways.tolist())
+    return _Ways(frozenset(ways.tolist()))
+
+
+class _Ways:
+    """The same for ids that OpenStreetMap has not come to: osmium would take memory by the largest of them."""
+
+    def __init__(self, ids: frozenset[int]) -> None:
+        self.ids = ids
+
+    def way(self, way: osmium.osm.Way) -> bool:
+        """Say whether to leave a way out: osmium asks."""
+        return way.id not in self.ids
 
 
 class _Survey:
@@ -318,7 +336,7 @@ class _Survey:
             self.placed[ids[ix]] = (*low[ix].tolist(), *high[ix].tolist())
         return [(*low[street].min(axis=0).tolist(), *high[street].max(axis=0).tolist())] if street.any() else []
 
-    def near(self, relations: list[list[int]], heap: _Heap) -> list[int]:
+    def near(self, relations: list[list[int]], heap: _Heap) -> NDArray[np.int64]:
         """Ways to be read again: those near the box, and all of any relation that may touch it."""
         west, south, east, north = self.clip
         chosen = self.unplaced.union(*(part.tolist() for part in self.chosen))
@@ -333,7 +351,7 @@ class _Survey:
                 heap.outside += 1
         found = np.array(sorted(chosen), dtype=np.int64)
         heap.outside += sum(int((~np.isin(part, found)).sum()) for part in self.rings)
-        return list(found.tolist())
+        return found
 
 
 def _filled(header: osmium.io.Header) -> tuple[float, float, float, float] | None:

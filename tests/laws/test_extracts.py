@@ -62,9 +62,10 @@ def write(path, nodes, shop, ways, relations):
     return path
 
 
-def read(path, box, small):
+def read(path, box, small, *, chunks=64):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(osm, "_SMALL", small)
+        patch.setattr(osm, "_CHUNKS", chunks)
         patch.setattr(osm, "_AT_ONCE", 3)
         try:
             return osm.read_osm(path, box)
@@ -77,11 +78,11 @@ def rows(frame):
     return [*frame.drop(columns="geometry", errors="ignore").itertuples(index=False), *geometry]
 
 
-@given(maps())
+@given(maps(), st.sampled_from([0, 64]))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_looking_first_what_is_near_finds_what_looking_into_all_does(tmp_path, drawing):
+def test_looking_first_what_is_near_finds_what_looking_into_all_does(tmp_path, drawing, chunks):
     path = write(tmp_path / "map.osm.pbf", *drawing)
-    all_at_once, near_first = read(path, BOX, 1 << 30), read(path, BOX, 0)
+    all_at_once, near_first = read(path, BOX, 1 << 30), read(path, BOX, 0, chunks=chunks)
     if isinstance(all_at_once, str):
         assert near_first == all_at_once
         return
@@ -110,3 +111,19 @@ def test_a_box_holds_what_a_larger_box_holds_there(tmp_path, drawing):
     inside = (nodes["lon"] >= west) & (nodes["lon"] <= east) & (nodes["lat"] >= south) & (nodes["lat"] <= north)
     kept = np.unique(nodes["way_ix"][inside & nodes["inside"]])
     assert part.ways["way_id"].tolist() == whole.ways["way_id"].to_numpy()[kept].tolist()
+
+
+def test_ids_that_openstreetmap_has_not_come_to_take_no_memory(tmp_path):
+    path = tmp_path / "map.osm.pbf"
+    ids = [*range(1, 1 << 60, 1 << 52), (1 << 60) + 1]
+    with osmium.SimpleWriter(str(path)) as out:
+        for number, (x, y) in enumerate(((0, 0), (100, 0), (100, 100)), start=1):
+            out.add_node(Node(id=number, location=drawn.lonlat(x, y), version=1))
+        for number in ids:
+            out.add_way(Way(id=number, nodes=[1, 2, 3, 1], tags={"building": "yes"}, version=1))
+        out.add_way(Way(id=(1 << 60) + 2, nodes=[1, 2], tags={"highway": "path"}, version=1))
+        members = [("w", ids[-1], "outer"), ("w", (1 << 60) + 9, "outer")]
+        out.add_relation(Relation(id=1, members=members, tags={"type": "multipolygon", "natural": "water"}, version=1))
+    data = read(path, BOX, 0)
+    assert data.features["osm_id"].tolist() == ids
+    assert data.counts["area_relations_incomplete"] == 1
