@@ -40,6 +40,7 @@ from lifecircle.reach.search import compile_kernels, search
 from lifecircle.region import Region
 from lifecircle.result import Clock, Progress, Result, digests_of, inputs_of, rules_of
 from lifecircle.sources import boundaries, osm, rasters, tables
+from lifecircle.sources.tiles import Tiled
 from lifecircle.standards import Service, Standard
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Prepared:
     whole: Standard
     digests: dict[str, tuple[str, int]]
     listed: tuple[Listed, ...]
+    notes: dict[str, tuple[rasters.Note, ...]]
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -182,6 +184,7 @@ class Prepared:
             population_whole=self.population_whole,
             sources=tuple((key, path.name) for key, path in inputs_of(keys).items()),
             tables=tuple(one.told | one.met_in(self.facilities) for one in self.listed),
+            notes=tuple((key, note) for key, notes in self.notes.items() for note in notes),
         )
 
     @cached_property
@@ -241,8 +244,9 @@ def prepare(
         found, homes = (read[extracts.get(part, keys.osm)] for part in ("facilities", "homes"))
         people = rasters.read_population(keys.population, region.boundary) if keys.population else None
         listed = _read_lists(keys, standard, region, clip)
+        notes = {} if people is None else {"population": people.notes}
     with clock.stage("network"):
-        network, height, snapper, across = ground_of(data, region, keys, clip)
+        network, height, snapper, across = ground_of(data, region, keys, clip, notes)
     year = keys.year if keys.year is not None else _year_of(keys.data_date or found.timestamp)
     with clock.stage("facilities"):
         listed = _held_against(listed, standard, found, snapper, year)
@@ -258,14 +262,14 @@ def prepare(
             cells = Cells.from_raster(people, homes.features, snapper, data.extent)
         else:
             cells = Cells.from_fabric(homes.features, snapper, data.extent)
-        layers = _layers(keys, cells, snapper)
+        layers = _layers(keys, cells, snapper, notes)
     lanes = {
         name: replace(_lane(profile, network, height, cells, facilities, cutoff[profile.unit]), name=name)
         for name, profile in profiles.items()
     }
     return Prepared(
         study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock, absent, order, across, layers, whole, digests, listed,
+        people is None or people.whole, clock, absent, order, across, layers, whole, digests, listed, notes,
     )  # fmt: skip
 
 
@@ -336,8 +340,10 @@ def _rows(listed: tuple[Listed, ...]) -> pd.DataFrame | None:
     return pd.concat([one.rows for one in listed], ignore_index=True) if listed else None
 
 
-def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Layer]:
-    """Gather groups of people: everybody, where they are known, and those the study names."""
+def _layers(
+    keys: "StudyFile", cells: Cells, snapper: Snapper, notes: dict[str, tuple[rasters.Note, ...]]
+) -> dict[str, Layer]:
+    """Gather groups of people: everybody, where they are known, and those the study names; note what rasters lack."""
     found: dict[str, Layer] = {}
     if cells.starts.people is not None:
         told = ("residents", "Residents", "居民", "population raster", "verified")
@@ -348,19 +354,21 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
         here, kind, source = cells, "share", said.source
         if said.share is not None:
             people = demand.of_share(cells, said.share)
-        elif said.raster is not None:
-            raster = rasters.read_population(said.raster, cells.region.boundary)
-            people, left = demand.of_raster(cells, raster, key=key)
-            kind = "raster"
-            if not raster.whole:
+        elif said.places is None:
+            people, kind = np.zeros(len(cells.starts), dtype=np.int64), "raster"
+            whole, told_of = True, []
+            for one in said.rasters:
+                raster = rasters.read_population(one, cells.region.boundary)
+                more, left, coarse_m = demand.of_raster(cells, raster)
+                people += more
+                whole &= raster.whole
+                told_of += [*raster.notes, *rasters.placed(key, left, coarse_m)]
+            notes[f"demand.{key}"] = tuple(told_of)
+            if not whole:
                 source += "; the raster does not span the region, who is beyond it is not counted"
-            if left:
-                log.warning(
-                    "%s: %.0f people of the raster are in no cell of the residents and are not counted", key, left
-                )
         else:
-            assert said.places is not None  # noqa: S101 (the study file was checked)
-            here, kind = _elsewhere(said.places, cells, snapper), "places"
+            here, notes[f"demand.{key}"] = _elsewhere(said.places, cells, snapper)
+            kind = "places"
             assert here.starts.people is not None  # noqa: S101 (they are what it is made of)
             people = here.starts.people
         title = said.title or key.replace("_", " ").capitalize()
@@ -369,10 +377,11 @@ def _layers(keys: "StudyFile", cells: Cells, snapper: Snapper) -> dict[str, Laye
     return found
 
 
-def _elsewhere(path: Path, cells: Cells, snapper: Snapper) -> Cells:
-    if path.suffix.casefold() == ".csv":
-        return demand.of_points(*tables.read_places(path), snapper, cells.extent)
-    return demand.of_places(rasters.read_population(path, cells.region.boundary), snapper, cells.extent)
+def _elsewhere(paths: Tiled, cells: Cells, snapper: Snapper) -> tuple[Cells, tuple[rasters.Note, ...]]:
+    if isinstance(paths, Path) and paths.suffix.casefold() == ".csv":
+        return demand.of_points(*tables.read_places(paths), snapper, cells.extent), ()
+    raster = rasters.read_population(paths, cells.region.boundary)
+    return demand.of_places(raster, snapper, cells.extent), raster.notes
 
 
 def _without_absent(standard: Standard, facilities: Facilities) -> tuple[Standard, Facilities]:
@@ -410,22 +419,32 @@ def _year_of(date: str) -> int | None:
 
 
 def ground_of(
-    data: osm.OsmData, region: Region, keys: "StudyFile", clip: tuple[float, float, float, float]
+    data: osm.OsmData,
+    region: Region,
+    keys: "StudyFile",
+    clip: tuple[float, float, float, float],
+    notes: dict[str, tuple[rasters.Note, ...]] | None = None,
 ) -> tuple[Network, NDArray[np.float64] | None, Snapper, Barriers]:
-    """Build what is walked on: the network, the height of its nodes, how places join it and what parts them."""
+    """Build what is walked on: the network, the height of its nodes, how places join it and what parts them.
+
+    What is to be said of the elevation raster is put into ``notes``.
+    """
     network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features, lines=data.lines)
     across = Barriers.of(data.ways, data.way_nodes, data.lines, data.features, region)
-    height = _heights(keys.elevation, network, clip)
+    height = _heights(keys.elevation, network, clip, {} if notes is None else notes)
     return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape), across
 
 
 def _heights(
-    path: Path | None, network: Network, clip: tuple[float, float, float, float]
-) -> NDArray[np.float64] | None:
+    paths: Tiled | None, network: Network, clip: tuple[float, float, float, float],
+    notes: dict[str, tuple[rasters.Note, ...]],
+) -> NDArray[np.float64] | None:  # fmt: skip
     """Elevation of every node, m; None where no raster is given."""
-    if path is None:
+    if paths is None:
         return None
-    height = rasters.sample(rasters.read_elevation(path, shapely.box(*clip)), network.node_lon, network.node_lat)
+    window = rasters.read_elevation(paths, shapely.box(*clip))
+    notes["elevation"] = window.notes
+    height = rasters.sample(window, network.node_lon, network.node_lat)
     if np.isnan(height).all():
-        raise DataError(f"the elevation raster {path} knows no height of any street; take one that covers the region")
+        raise DataError(f"the elevation raster {paths} knows no height of any street; take one that covers the region")
     return smoothed(network, height)

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ from lifecircle.publish import files, pictures, report, scene
 from lifecircle.publish.about import About, Terms, headline
 from lifecircle.publish.proof import self_check_part
 from lifecircle.publish.results import Results, Summary
-from lifecircle.sources import osm
+from lifecircle.sources import osm, tiles
 
 if TYPE_CHECKING:
     from lifecircle.prepared import Prepared
@@ -229,21 +230,21 @@ class Result:
 
     def _manifest(self, clock: "Clock") -> dict[str, Any]:
         keys, prepared = self.study.keys, self.prepared
-        files_of_demand = {name: {"raster", "places"} for name in keys.demand}
+        files_of_demand = {name: set(OF_DEMAND) for name in keys.demand}
         left_out = {*INPUTS, "out", "demand", "facilities"}
         parameters = keys.model_dump(mode="json", by_alias=True, exclude=left_out)
         parameters |= keys.model_dump(mode="json", include={"demand"}, exclude={"demand": files_of_demand})
         parameters |= {"facilities": [one.model_dump(mode="json", exclude={"table"}) for one in keys.facilities]}
         return {
             "schema": files.SCHEMA,
-            "inputs": {key: self._told(path, *prepared.digests[key]) for key, path in inputs_of(keys).items()},
-            "rules": {key: self._told(path, *prepared.digests[key]) for key, path in rules_of(keys).items()},
+            "inputs": {key: self._told(key, path) for key, path in inputs_of(keys).items()},
+            "rules": {key: self._told(key, path) for key, path in rules_of(keys).items()},
             "osm_timestamp": prepared.data.timestamp or None,
             "parameters": parameters | {"year": prepared.year, "crs": prepared.region.crs.to_string()},
             "as_asked": {
                 "year": keys.year,
                 "crs": keys.crs,
-                "demand": {k: "raster" if d.raster else "places" for k, d in keys.demand.items() if d.share is None},
+                "demand": {k: d.how for k, d in keys.demand.items() if d.share is None},
             },
             "standard": prepared.standard.model_dump(mode="json", by_alias=True),
             "profiles": {name: p.model_dump(mode="json", by_alias=True) for name, p in prepared.profiles.items()},
@@ -256,12 +257,19 @@ class Result:
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         }
 
-    @staticmethod
-    def _told(path: Path, digest: str, size: int) -> dict[str, Any]:
-        """Say which file an input was; one that has changed since would make the manifest a lie."""
-        if digests_of({"": path}).get("") != (digest, size):
-            raise DataError(f"{path} has changed since it was read; run again")
-        return {"file": path.name, "sha256": digest, "bytes": size, "path": str(path)}
+    def _told(self, key: str, path: Path) -> dict[str, Any]:
+        """Say which file an input was, and which others it is made of; one that has changed would make it a lie."""
+        then, now = self.prepared.digests, digests_of({key: path})
+        parts = sorted(name for name in then if name.startswith(f"{key}:"))
+        for name in (key, *parts):
+            if now.get(name) != then[name]:
+                raise DataError(f"{path.parent / name.partition(':')[2] if name != key else path} has changed since it "
+                                "was read; run again")  # fmt: skip
+        told = [
+            {"file": name.partition(":")[2], "sha256": then[name][0], "bytes": then[name][1]} for name in parts
+        ]  # fmt: skip
+        one = {"file": path.name, "sha256": then[key][0], "bytes": then[key][1], "path": str(path)}
+        return one | ({"parts": told} if told else {})
 
     def __repr__(self) -> str:
         return f"<Result {self.study.keys.name}: {headline(self.coverage)[0].english}>"
@@ -271,14 +279,20 @@ class Result:
 
 
 def inputs_of(keys: "StudyFile") -> dict[str, Path]:
-    """Every file a study reads, by the key that names it."""
-    found = {key: path for key in INPUTS if (path := getattr(keys, key)) is not None}
-    found |= {f"facilities.{ix}": one.table for ix, one in enumerate(keys.facilities)}
+    """Every file a study names, by the key that names it; one of a list has its number behind the key."""
+    found: dict[str, Path] = {}
+    for key in INPUTS:
+        found |= _numbered(key, getattr(keys, key))
+    found |= _numbered("facilities", [one.table for one in keys.facilities])
     for name, layer in keys.demand.items():
-        path = layer.raster or layer.places
-        if path is not None:
-            found[f"demand.{name}"] = path
+        found |= _numbered(f"demand.{name}", layer.raster or layer.add or layer.places)
     return found
+
+
+def _numbered(key: str, paths: Any) -> dict[str, Path]:
+    if isinstance(paths, list):
+        return {k: path for ix, one in enumerate(paths) for k, path in _numbered(f"{key}.{ix}", one).items()}
+    return {} if paths is None else {key: paths}
 
 
 def rules_of(keys: "StudyFile") -> dict[str, Path]:
@@ -289,16 +303,25 @@ def rules_of(keys: "StudyFile") -> dict[str, Path]:
 
 
 def digests_of(paths: dict[str, Path]) -> dict[str, tuple[str, int]]:
-    """SHA-256 and size in bytes of the files that are there; their readers tell best what is wrong with others."""
+    """SHA-256 and size in bytes of the files that are there; their readers tell best what is wrong with others.
+
+    What a raster is made of besides the file that is named (the tiles of a VRT) stands behind its key and a colon.
+    """
     found = {}
     for key, path in paths.items():
         with suppress(OSError):
             if path.is_file():
                 found[key] = (osm.digest(path), path.stat().st_size)
+                parts = tiles.parts_of(path) if _RASTER.match(key) and path.suffix.casefold() != ".csv" else []
+                for part in parts:
+                    found[f"{key}:{part.relative_to(path.parent).as_posix()}"] = osm.digest(part), part.stat().st_size
     return found
 
 
 INPUTS = ("osm", "population", "elevation", "boundary", "hard_barrier")
+OF_DEMAND = ("raster", "add", "places")
+"""Keys of a demand layer that name files."""
+_RASTER = re.compile(r"population|elevation|demand\.")
 _VERSIONED = (
     *("lifecircle", "numpy", "numba", "pandas", "geopandas", "shapely", "pyproj", "pyogrio", "rasterio", "osmium"),
     *("folium", "pyarrow", "scipy", "XStatic-Leaflet"),

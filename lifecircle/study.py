@@ -21,14 +21,17 @@ from lifecircle.profiles import Gates, Profile, Status, check_keys, check_toml
 from lifecircle.reach.isochrone import Isochrone
 from lifecircle.reach.search import compile_kernels
 from lifecircle.region import Region
-from lifecircle.result import INPUTS, Clock, Progress, Result
+from lifecircle.result import INPUTS, OF_DEMAND, Clock, Progress, Result
 from lifecircle.sources import osm
+from lifecircle.sources.tiles import Tiled
 
 
 class DemandKeys(BaseModel):
     """A group of people: a share of the residents, a raster of some of them, or people who are elsewhere than at home.
 
-    ``places`` is a raster of people (jobs, visitors) or a CSV table with the columns ``lon``, ``lat`` and ``people``.
+    ``raster`` is one raster of them, ``add`` several that are added up: bands of age, men and women. ``places`` is a
+    raster of people (jobs, visitors) or a CSV table with the columns ``lon``, ``lat`` and ``people``. Each raster may
+    be on a grid of its own, and may be a list of tiles that lie side by side.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,20 +40,34 @@ class DemandKeys(BaseModel):
     source: str = Field(min_length=1)
     status: Status = "unverified"
     share: float | None = Field(None, gt=0, le=1)
-    raster: Path | None = None
-    places: Path | None = None
+    raster: Tiled | None = None
+    add: Annotated[list[Tiled], Field(min_length=1)] | None = None
+    places: Tiled | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "DemandKeys":
-        if [self.share, self.raster, self.places].count(None) != 2:  # noqa: PLR2004
-            raise ValueError("say how many they are, in one way: share, raster or places")
+        if [self.share, self.raster, self.add, self.places].count(None) != 3:  # noqa: PLR2004
+            raise ValueError("say how many they are, in one way: share, raster, add or places")
+        if self.add is not None and len(set(map(str, self.add))) < len(self.add):
+            raise ValueError("a raster stands twice in add: its people would be counted twice")
         return self
+
+    @property
+    def rasters(self) -> list[Tiled]:
+        """Rasters whose people are added up."""
+        return self.add or ([] if self.raster is None else [self.raster])
+
+    @property
+    def how(self) -> str:
+        """Which of the keys says how many they are."""
+        return next(key for key in ("share", *OF_DEMAND) if getattr(self, key) is not None)
 
 
 class StudyFile(BaseModel):
     """Keys of a study TOML; what is not given takes the default shown.
 
-    Paths, those of a standard or profile file included, are relative to the file.
+    Paths, those of a standard or profile file included, are relative to the file. ``population`` and ``elevation`` are
+    one raster (a VRT may be one), or a list of the tiles it lies in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,8 +76,8 @@ class StudyFile(BaseModel):
     title: str = ""
     title_zh: str = ""
     osm: Path
-    population: Path | None = None
-    elevation: Path | None = None
+    population: Tiled | None = None
+    elevation: Tiled | None = None
     boundary: Path | None = None
     bbox: tuple[float, float, float, float] | None = None
     place: SaidPlace | None = None
@@ -176,7 +193,7 @@ class Study:
 
     @classmethod
     def _with_paths(cls, keys: StudyFile, root: Path) -> "Study":
-        changed = {key: root / value for key in (*INPUTS, "out") if (value := getattr(keys, key)) is not None}
+        changed = {key: _under(root, value) for key in (*INPUTS, "out") if (value := getattr(keys, key)) is not None}
         presets = {
             key: str(root / value)
             for key in ("standard", "profile")
@@ -185,7 +202,7 @@ class Study:
         groups = [str(root / name) if name.endswith(".toml") else name for name in keys.groups]
         demand = {
             name: layer.model_copy(
-                update={key: root / value for key in ("raster", "places") if (value := getattr(layer, key)) is not None}
+                update={key: _under(root, value) for key in OF_DEMAND if (value := getattr(layer, key)) is not None}
             )
             for name, layer in keys.demand.items()
         }
@@ -277,6 +294,11 @@ def verify(
         return Study.from_keys(keys).run(threads=threads, progress=progress).write(out, progress=progress)
 
     return against_inputs(folder, run, known=INPUTS, inputs=inputs)
+
+
+def _under(root: Path, paths: Any) -> Any:
+    """Make paths absolute: one, or a list of them."""
+    return [_under(root, path) for path in paths] if isinstance(paths, list) else root / paths
 
 
 def diff(

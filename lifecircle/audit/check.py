@@ -86,7 +86,11 @@ class Check:
                 "buildings": _shift(posts, *_buildings(features, network)),
             },
         }
-        found["warnings"] = warnings(found)
+        found["warnings"] = warnings(found) + [
+            {"code": f"raster_{note.what}", "text": f"{key}: {note.english}", "text_zh": f"{key}：{note.chinese}"}
+            for key, note in about.notes
+            if note.what != "unknown"
+        ]
         return cls(found)
 
     @property

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lifecircle.assess.coverage import ALL, Figure
 from lifecircle.assess.wording import tidy_numbers
 from lifecircle.audit.contents import UnreadableError, changes, load_json, of_any_run
-from lifecircle.audit.verify import Claim
+from lifecircle.audit.verify import Claim, File
 from lifecircle.errors import DataError, LifecircleError
 from lifecircle.model.cells import PEOPLE
 
@@ -252,7 +252,7 @@ def diff(
         for key, x, y in changes(a.manifest.get(part), b.manifest.get(part))
     ]
     asked = _asked(a, b)
-    factors = _factors({key for key, *_ in files}, changed=bool(parameters or asked))
+    factors = _factors({_base(key) for key, *_ in files}, changed=bool(parameters or asked))
     versions = [(name, x, y) for name, x, y in changes(a.manifest.get("versions"), b.manifest.get("versions"))]
     unit = PEOPLE if measure == "people" else 1
     owed, exact, how = _owed(a, b, factors, measure, exchange, known, inputs)
@@ -292,10 +292,25 @@ def _files(a: _Folder, b: _Folder) -> list[tuple[str, str | None, str | None]]:
     for part in ("inputs", "rules"):
         x, y = getattr(a.claim.said, part), getattr(b.claim.said, part)
         for key in dict.fromkeys([*x, *y]):
-            if key not in x or key not in y or x[key].sha256 != y[key].sha256:
-                told = [None if key not in one else f"{one[key].file} ({one[key].sha256[:12]}…)" for one in (x, y)]
+            one, other = x.get(key), y.get(key)
+            if one is None or other is None or (one.sha256, one.parts) != (other.sha256, other.parts):
+                told = [_told(one, other), _told(other, one)]
                 found.append((key, told[0], told[1]))
     return found
+
+
+def _told(one: File | None, other: File | None) -> str | None:
+    """Name of an input with the head of its digest, and the first file it is made of that the other is not."""
+    if one is None:
+        return None
+    parts = [part for part in one.parts if other is None or part not in other.parts]
+    more = f", {parts[0].file} ({parts[0].sha256[:12]}…)" if parts else ""
+    return f"{one.file} ({one.sha256[:12]}…){more}"
+
+
+def _base(key: str) -> str:
+    """Key of the study that names an input: ``population`` of ``population.3``."""
+    return key if key.startswith("demand.") else key.partition(".")[0]
 
 
 def _asked(a: _Folder, b: _Folder) -> bool:
@@ -306,7 +321,7 @@ def _asked(a: _Folder, b: _Folder) -> bool:
 
 def _factors(files: set[str], *, changed: bool) -> list[str]:
     """Factors that may be owed anything, in their order."""
-    tables = {key for key in files if key.startswith("facilities.")}
+    tables = files & {"facilities"}
     found = {
         "network": bool(files & _OF_NETWORK),
         "facilities": "osm" in files or bool(tables),
@@ -389,7 +404,7 @@ def _owed_by_cell(a: _Folder, b: _Folder, measure: str) -> Owed:
     found: Owed = {}
     both = a.cells.index.intersection(b.cells.index)
     same_grid = bool((a.cells.loc[both, "geometry"].to_numpy() == b.cells.loc[both, "geometry"].to_numpy()).all())
-    files = {key for key, *_ in _files(a, b)}
+    files = {_base(key) for key, *_ in _files(a, b)}
     where = any(
         a.manifest["parameters"].get(key) != b.manifest["parameters"].get(key) for key in _WHERE if key != "boundary"
     )

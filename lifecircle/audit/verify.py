@@ -17,11 +17,22 @@ from lifecircle.publish.files import restore
 from lifecircle.sources import osm
 
 _RULES = re.compile(r"standard|profile|groups\.(\d{1,4})")
-_TABLE = re.compile(r"facilities\.(\d{1,4})")
 _LAYER = re.compile(r"demand\.([a-z][a-z0-9_]*)")
 
 
-class _File(BaseModel):
+_LIST = re.compile(r"(population|elevation|facilities|demand\.[a-z][a-z0-9_]*)((?:\.\d{1,4}){0,2})")
+
+
+class _Part(BaseModel):
+    """A further file an input is made of, by its name in the folder of that input."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    file: str = Field(pattern=r"^[^/\\\x00:][^\\\x00:]*$", max_length=1000)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(alias="bytes", ge=0)
+
+
+class File(BaseModel):
     """An input, as a manifest names it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -29,6 +40,7 @@ class _File(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(alias="bytes", ge=0)
     path: str | None = None
+    parts: tuple[_Part, ...] = ()
 
 
 class _Asked(BaseModel):
@@ -37,7 +49,7 @@ class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     year: int | None
     crs: str | None
-    demand: dict[str, Literal["raster", "places"]]
+    demand: dict[str, Literal["raster", "add", "places"]]
 
 
 class _Said(BaseModel):
@@ -45,8 +57,8 @@ class _Said(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     schema_version: Literal[1] = Field(alias="schema")
-    inputs: dict[str, _File]
-    rules: dict[str, _File]
+    inputs: dict[str, File]
+    rules: dict[str, File]
     parameters: dict[str, Any]
     as_asked: _Asked
     versions: Annotated[dict[str, str], Field(max_length=100)]
@@ -132,7 +144,7 @@ class Claim:
         layers = parameters.get("demand")
         layers = layers if isinstance(layers, dict) else {}
         parameters["demand"] = {
-            name: {k: v for k, v in layer.items() if k not in {"raster", "places"}}
+            name: {k: v for k, v in layer.items() if k not in {"raster", "add", "places"}}
             if isinstance(layer, dict)
             else layer
             for name, layer in layers.items()
@@ -141,18 +153,43 @@ class Claim:
         listed = [dict(one) if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
         parameters["facilities"] = listed
         roots = self._roots(inputs)
-        for key, one in said.inputs.items():
+        for key, files in self._by_key().items():
             layer = _LAYER.fullmatch(key)
             name = layer[1] if layer else ""
             if layer and name in said.as_asked.demand and isinstance(parameters["demand"].get(name), dict):
-                parameters["demand"][name][said.as_asked.demand[name]] = self._found(key, one, roots)
-            elif (number := _TABLE.fullmatch(key)) and int(number[1]) < len(listed):
-                listed[int(number[1])] = _with_table(listed[int(number[1])], self._found(key, one, roots))
+                parameters["demand"][name][said.as_asked.demand[name]] = self._paths(key, files, roots)
+            elif key == "facilities" and isinstance(files, dict) and len(files) == len(listed):
+                paths = self._paths(key, files, roots)
+                parameters[key] = [_with_table(one, path) for one, path in zip(listed, paths, strict=True)]
             elif key in known:
-                parameters[key] = self._found(key, one, roots)
+                parameters[key] = self._paths(key, files, roots)
             else:
                 raise DataError(f"the manifest of {self.folder} names an input {key!r}, which no study has")
         return self._with_rules(parameters, roots)
+
+    def _by_key(self) -> dict[str, Any]:
+        """Order inputs by the key of a study: a file, or a list of them (``population.0``), or of such lists."""
+        found: dict[str, Any] = {}
+        for key, one in self.said.inputs.items():
+            said = _LIST.fullmatch(key)
+            name, *numbers = [said[1], *said[2].split(".")[1:]] if said else [key]
+            inside: Any = found
+            step: str | int = name
+            for number in numbers:
+                inside = inside.setdefault(step, {})
+                step = int(number)
+                if not isinstance(inside, dict) or step > len(inside):
+                    raise DataError(f"the manifest of {self.folder} names an input {key!r}, which no study has")
+            if step in inside:
+                raise DataError(f"the manifest of {self.folder} names the input {key!r} in two ways")
+            inside[step] = one
+        return found
+
+    def _paths(self, key: str, files: Any, roots: list[Path]) -> Any:
+        """Paths of an input, found: one, or a list."""
+        if isinstance(files, dict):
+            return [self._paths(f"{key}.{ix}", files[ix], roots) for ix in range(len(files))]
+        return self._found(key, files, roots)
 
     def _with_rules(self, parameters: dict[str, Any], roots: list[Path]) -> dict[str, Any]:
         """Put in the files of standards and profiles; what the manifest gives no digest of is not read."""
@@ -181,7 +218,7 @@ class Claim:
         here = self.folder.resolve()
         return [*([Path(inputs)] if inputs is not None else []), here.parent, here, Path.cwd(), *shipped]
 
-    def _found(self, key: str, one: _File, roots: list[Path]) -> str:
+    def _found(self, key: str, one: File, roots: list[Path]) -> str:
         """Path of an input: the first file of its name whose digest is right."""
         tried = [root / one.file for root in roots]
         if one.path is not None and Path(one.path).name == one.file:
@@ -192,11 +229,17 @@ class Claim:
                 if not path.is_file():
                     continue
                 # A digest is asked only of what can be it: whoever wrote the manifest names no other file to be read.
-                if path.stat().st_size == one.size and osm.digest(path) == one.sha256:
+                if _is(path, one) and all(_is(path.parent / part.file, part) for part in one.parts):
                     return str(path.resolve())
             except (OSError, ValueError):
                 continue
             others.append(path)
+        if others and one.parts and _is(others[0], one):
+            missing = next(part for part in one.parts if not _is(others[0].parent / part.file, part))
+            raise DataError(
+                f"the input {key} has changed: {others[0]} is as it was, but not {missing.file} beside it, of "
+                f"{missing.size:,} bytes with sha256 {missing.sha256}; name the folder that holds both: --inputs DIR"
+            )
         if others:
             raise DataError(
                 f"the input {key} has changed: the results were made from a {one.file} of {one.size:,} bytes with "
@@ -208,6 +251,13 @@ class Claim:
             f"the input {key} is missing: a {one.file} of {one.size:,} bytes with sha256 {one.sha256} is in none of "
             f"{folders}; name the folder that holds it: --inputs DIR"
         )
+
+
+def _is(path: Path, one: File | _Part) -> bool:
+    """Whether a file is the one that is meant."""
+    if ".." in Path(one.file).parts or not path.is_file():
+        return False
+    return path.stat().st_size == one.size and osm.digest(path) == one.sha256
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 OsmOption = Annotated[
     Path | None, typer.Option("--osm", help="OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2).")
 ]
-PopulationOption = Annotated[Optional[Path], typer.Option(help="Raster of people per pixel, any CRS.")]  # noqa: UP045
-ElevationOption = Annotated[Optional[Path], typer.Option(help="Raster of elevation in metres.")]  # noqa: UP045
+PopulationOption = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(help="Raster of people per pixel, any CRS; a VRT, or each of its tiles by an option of its own."),
+]
+ElevationOption = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(help="Raster of elevation in metres; a VRT, or each of its tiles by an option of its own."),
+]
 BoundaryOption = Annotated[Optional[Path], typer.Option(help="GeoJSON of the zones, WGS84.")]  # noqa: UP045
 BoxOption = Annotated[Optional[str], typer.Option(metavar="W,S,E,N", help="A box in degrees instead of a boundary.")]  # noqa: UP045
 PlaceOption = Annotated[Optional[str], typer.Option(metavar="NAME|ID", help="An area of the extract instead.")]  # noqa: UP045
@@ -72,11 +78,7 @@ def study_of(what: str | None, **keys: Any) -> "Study":
     from lifecircle.errors import StandardError
     from lifecircle.study import Study
 
-    said = {
-        key: str(value.resolve()) if isinstance(value, Path) else value
-        for key, value in keys.items()
-        if value is not None
-    }
+    said = {key: _absolute(value) for key, value in keys.items() if value is not None and value != []}
     if what is None:
         if "osm" not in said:
             raise StandardError(
@@ -89,6 +91,14 @@ def study_of(what: str | None, **keys: Any) -> "Study":
         return Study.from_keys(said)
     study = Study.from_toml(what) if what.endswith(".toml") else Study.from_region(what, keys=said)
     return study.changed(**said)
+
+
+def _absolute(value: Any) -> Any:
+    """Make paths absolute; tiles that are one are a file."""
+    if isinstance(value, list) and value and isinstance(value[0], Path):
+        paths = [str(path.resolve()) for path in value]
+        return paths[0] if len(paths) == 1 else paths
+    return str(value.resolve()) if isinstance(value, Path) else value
 
 
 def stem(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from lifecircle.assess.coverage import ALL, Coverage, Figure
 from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
 from lifecircle.profiles import TICKS, Profile
+from lifecircle.sources.rasters import Note
 from lifecircle.standards import Standard
 
 
@@ -27,6 +28,8 @@ class About:
         What each input is for, and its file's name.
     tables : tuple of dict
         What is said of each table of facilities, as ``check.json`` has it.
+    notes : tuple of (str, Note)
+        What must be known of a raster, by the key of its input.
     data_date : str
         ISO 8601 date of the data; empty where nobody knows.
     """
@@ -43,6 +46,7 @@ class About:
     population_whole: bool = True
     sources: tuple[tuple[str, str], ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
+    notes: tuple[tuple[str, Note], ...] = ()
 
     @property
     def stamp(self) -> str:

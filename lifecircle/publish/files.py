@@ -568,6 +568,9 @@ def summary(found: Findings, about: About) -> dict[str, Any]:
         "population_spans_region": about.population_whole,
         "tables": list(about.tables),
         "population_known": coverage.cells.people is not None,
+        "rasters": [
+            {"input": key, "what": note.what, "pixels": note.pixels, "text": note.english} for key, note in about.notes
+        ],
         "cutoff": {
             name: {"value": tidy_numbers(lane.cutoff / TICKS), "unit": lane.unit}
             for name, lane in coverage.lanes.items()

@@ -78,6 +78,7 @@ def _data_table(coverage: Coverage, about: "About") -> str:
                 ),
             )
         )
+    rows += [((f"Raster: {key}", f"栅格：{key}"), (note.english, note.chinese)) for key, note in about.notes]
     scraps = (
         f"Cells on scraps of the network (under {SCRAP_M / 1000:g} km of street, cut off from the rest)",
         f"位于孤立短路网上的格网（不足 {SCRAP_M / 1000:g} 公里且与其余路网不连通）",

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import osmium
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
 from lifecircle.errors import DataError
 
@@ -35,6 +37,14 @@ KEYS = (*_PLAIN_KEYS, *(prefix + key for prefix in LIFECYCLE for key in _PLAIN_K
 
 _WAY_KEYS = ("highway", "waterway", "railway", "barrier")
 """Keys of the ways that are read as lines; any other way matters only as the area it may enclose."""
+
+_WKB_HEAD, _WKB_POINT = 18, 32
+"""Hexadecimal digits before the coordinates of a line in WKB, and those of one point."""
+_RING = 4  # points of an area, the first and last being one
+_SMALL = 8 << 20  # bytes: of a smaller file all is looked into; it takes less time than to look first what is near
+_CHUNK, _CHUNKS = 25, 64
+"""osmium keeps ids as bits, 4 MB for every 2^25 ids of which there is one: no more than so many (2,147,483,648 ids)."""
+_AT_ONCE = 50_000  # ways whose places are looked at together
 
 _BEFORE_OSM = 2003  # objects without a date carry that of the epoch
 _UNDEFINED = 2_147_483_647
@@ -62,7 +72,8 @@ class OsmData:
     timestamp : str
         Date of the data, ISO 8601, or empty where the file does not tell.
     counts : dict
-        How many objects were kept and dropped, by reason.
+        How many objects were kept and dropped, by reason. Of a large file ``features_outside`` counts the closed ways
+        beyond the box, ``areas_broken`` only what is near it.
     """
 
     ways: pd.DataFrame
@@ -91,11 +102,20 @@ class _Heap:
     line_ids: list[int] = field(default_factory=list)
     line_tags: list[dict[str, str]] = field(default_factory=list)
     line_wkb: list[str] = field(default_factory=list)
+    streets: int = 0
+    outside: int = 0
+    span: list[tuple[float, ...]] = field(default_factory=list)
     newest: datetime | None = None
     filled: tuple[float, float, float, float] | None = None
     broken_lines: int = 0
     broken_areas: int = 0
     area_relations: int = 0
+
+    def tell_street(self, way: osmium.osm.Way, *, dated: bool) -> None:
+        """Count a street, near or far, and note when it was drawn."""
+        self.streets += 1
+        if dated and (self.newest is None or way.timestamp > self.newest):
+            self.newest = way.timestamp
 
 
 def read_osm(
@@ -126,7 +146,7 @@ def read_osm(
     path = Path(path)
     heap = _Heap()
     with reading(path):
-        timestamp = _stream(path, heap, sorted({*KEYS, *keys}), progress)
+        timestamp = _stream(path, heap, sorted({*KEYS, *keys}), clip, progress)
     return _frames(path, heap, clip, timestamp)
 
 
@@ -152,33 +172,186 @@ def reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _stream(path: Path, heap: _Heap, wanted: list[str], progress: Callable[[int], None] | None) -> str:
-    """Pass over the file once (areas make osmium pass twice) and gather rows; return the timestamp of the data."""
+def _stream(
+    path: Path, heap: _Heap, wanted: list[str], clip: tuple[float, ...], progress: Callable[[int], None] | None
+) -> str:
+    """Gather rows of what touches the box, and a little more; return the timestamp of the data.
+
+    Relations are read first. Of a large file nodes and ways are then read for where they are, and the ways near the box
+    once more for what they are; of a small one all is looked into at once.
+    """
     keys = osmium.filter.KeyFilter(*wanted)
     lines = osmium.filter.KeyFilter(*_WAY_KEYS)
     lines.enable_for(osmium.osm.WAY)  # the areas that ways enclose are made before any filter
-    reader = osmium.FileProcessor(str(path)).with_locations().with_areas(keys).with_filter(keys).with_filter(lines)
-    stated = str(reader.header.get("osmosis_replication_timestamp") or "")
-    heap.filled = _filled(reader.header)
-    factory = osmium.geom.WKBFactory()
-    for number, thing in enumerate(reader):
-        if progress is not None and number % 20_000 == 0:
-            progress(number)
-        if isinstance(thing, osmium.osm.Node):
-            if thing.location.valid():
-                _feature(heap, "n", thing.id, _tags(thing.tags), factory.create_point(thing))
-        elif isinstance(thing, osmium.osm.Way):
-            if "highway" in thing.tags:
-                _street(heap, thing, dated=not stated)
-            else:
-                _line(heap, thing, factory)
-        elif isinstance(thing, osmium.osm.Area):
-            _area(heap, thing, factory)
-        elif isinstance(thing, osmium.osm.Relation) and thing.tags.get("type") in {"multipolygon", "boundary"}:
-            heap.area_relations += 1
+    # What osmium's own FileProcessor does with areas, but for the filter that keeps far ways from them.
+    areas = osmium.area.AreaManager()
+    with osmium.io.Reader(str(path), osmium.osm.RELATION) as reader:
+        header = reader.header()
+        relations = _members(osmium.OsmFileIterator(reader, keys, areas.first_pass_handler()))
+    stated = str(header.get("osmosis_replication_timestamp") or "")
+    heap.filled = _filled(header)
+    located = osmium.NodeLocationsForWays(osmium.index.create_map("flex_mem"))
+    located.ignore_errors()
+    buffer = osmium.BufferIterator(keys)
+    # osmium keeps no handler alive: all have names here.
+    handlers = [located, areas.second_pass_to_buffer(buffer), keys, lines]
+    if path.stat().st_size <= _SMALL:
+        heap.area_relations = len(relations)
+        with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
+            things = _told(osmium.OsmFileIterator(reader, *handlers), progress)
+            _gather(heap, things, buffer, dated=not stated, near=False)
+    else:
+        survey = _Survey(clip, {way for members in relations for way in members})
+        with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
+            survey.read(osmium.OsmFileIterator(reader, located, keys), heap, progress, dated=not stated)
+        handlers.insert(0, _only(survey.near(relations, heap)))
+        with osmium.io.Reader(str(path), osmium.osm.WAY) as reader:
+            _gather(heap, osmium.OsmFileIterator(reader, *handlers), buffer, dated=False, near=True)
     if stated or heap.newest is None or heap.newest.year <= _BEFORE_OSM:
         return stated
     return heap.newest.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _members(relations: Iterable[Any]) -> list[list[int]]:
+    """Ways of every relation that is an area."""
+    return [
+        [member.ref for member in relation.members if member.type == "w"]
+        for relation in relations
+        if relation.tags.get("type") in {"multipolygon", "boundary"}
+    ]
+
+
+def _told(things: Iterable[Any], progress: Callable[[int], None] | None) -> Iterator[Any]:
+    for number, thing in enumerate(things):
+        if progress is not None and number % 20_000 == 0:
+            progress(number)
+        yield thing
+
+
+def _gather(heap: _Heap, things: Iterable[Any], buffer: Iterable[Any], *, dated: bool, near: bool) -> None:
+    """Make rows of nodes and ways, and of areas as osmium buffers them; ``near``: streets are counted already."""
+    factory = osmium.geom.WKBFactory()
+    for thing in things:
+        if isinstance(thing, osmium.osm.Node):
+            if thing.location.valid():
+                _feature(heap, "n", thing.id, _tags(thing.tags), factory.create_point(thing))
+        elif "highway" in thing.tags:
+            if not near:
+                heap.tell_street(thing, dated=dated)
+            _street(heap, thing)
+        else:
+            _line(heap, thing, factory)
+        if buffer:  # asking costs less than the exception that ends an empty one
+            for area in buffer:
+                _area(heap, area, factory)
+    for area in buffer:
+        _area(heap, area, factory)
+
+
+def _only(ways: NDArray[np.int64]) -> Any:
+    """Let pass these ways and no others."""
+    if len(ways) and ways[0] > 0 and len(np.unique(ways >> _CHUNK)) <= _CHUNKS:
+        return osmium.filter.IdFilter(ways.tolist())
+    return _Ways(frozenset(ways.tolist()))
+
+
+class _Ways:
+    """The same for ids that OpenStreetMap has not come to: osmium would take memory by the largest of them."""
+
+    def __init__(self, ids: frozenset[int]) -> None:
+        self.ids = ids
+
+    def way(self, way: osmium.osm.Way) -> bool:
+        """Say whether to leave a way out: osmium asks."""
+        return way.id not in self.ids
+
+
+class _Survey:
+    """Where the nodes and ways of a file are, told at once and forgotten but for those near the box.
+
+    Attributes
+    ----------
+    members : set of int
+        Ways that relations are made of: their boxes are kept.
+    """
+
+    def __init__(self, clip: tuple[float, ...], members: set[int]) -> None:
+        self.clip, self.members, self.factory = clip, members, osmium.geom.WKBFactory()
+        self.chosen: list[NDArray[np.int64]] = []  # ways that touch the box
+        self.rings: list[NDArray[np.int64]] = []  # closed ways elsewhere that are no streets
+        self.placed: dict[int, tuple[float, ...]] = {}  # boxes of members
+        self.unplaced: set[int] = set()  # ways that nobody can say it of: of one place, or with a node that is missing
+
+    def read(self, things: Iterable[Any], heap: _Heap, progress: Callable[[int], None] | None, *, dated: bool) -> None:
+        """Keep the nodes in the box; look where each way is.
+
+        This is done for every tagged object of the file, and does as little as can be.
+        """
+        west, south, east, north = self.clip
+        way_type, line_of, seen = osmium.osm.Way, self.factory.create_linestring, 0
+        ids: list[int] = []
+        streets: list[bool] = []
+        lines: list[str] = []  # coordinates as hexadecimal text
+        for thing in things:
+            if isinstance(thing, way_type):
+                street = "highway" in thing.tags
+                if street:
+                    heap.tell_street(thing, dated=dated)
+                try:
+                    lines.append(line_of(thing)[_WKB_HEAD:])
+                except (RuntimeError, osmium.InvalidLocationError):
+                    self.unplaced.add(thing.id)
+                    continue
+                ids.append(thing.id)
+                streets.append(street)
+                if len(ids) == _AT_ONCE:
+                    seen += _AT_ONCE
+                    heap.span += self._settle(ids, streets, lines)
+                    ids, streets, lines = [], [], []
+                    if progress is not None:
+                        progress(seen)
+            elif isinstance(thing, osmium.osm.Node) and thing.location.valid():
+                at = thing.location
+                if west <= at.lon <= east and south <= at.lat <= north:
+                    _feature(heap, "n", thing.id, _tags(thing.tags), self.factory.create_point(thing))
+                else:
+                    heap.outside += 1
+        heap.span += self._settle(ids, streets, lines)
+
+    def _settle(self, ids: list[int], streets: list[bool], lines: list[str]) -> list[tuple[float, ...]]:
+        """Choose those that touch the box; return the box of the streets."""
+        if not ids:
+            return []
+        way, street = np.array(ids), np.array(streets)
+        xy = np.frombuffer(bytes.fromhex("".join(lines)), dtype="<f8").reshape(-1, 2)
+        size = np.array([*map(len, lines)]) // _WKB_POINT
+        end = np.cumsum(size)
+        start = end - size
+        low, high = np.minimum.reduceat(xy, start), np.maximum.reduceat(xy, start)
+        west, south, east, north = self.clip
+        touches = (low <= (east, north)).all(axis=1) & (high >= (west, south)).all(axis=1)
+        self.chosen.append(way[touches])
+        self.rings.append(way[~touches & ~street & (size >= _RING) & (xy[start] == xy[end - 1]).all(axis=1)])
+        for ix in [ix for ix, one in enumerate(ids) if one in self.members]:
+            self.placed[ids[ix]] = (*low[ix].tolist(), *high[ix].tolist())
+        return [(*low[street].min(axis=0).tolist(), *high[street].max(axis=0).tolist())] if street.any() else []
+
+    def near(self, relations: list[list[int]], heap: _Heap) -> NDArray[np.int64]:
+        """Ways to be read again: those near the box, and all of any relation that may touch it."""
+        west, south, east, north = self.clip
+        chosen = self.unplaced.union(*(part.tolist() for part in self.chosen))
+        for members in relations:
+            boxes = np.array([self.placed[way] for way in members if way in self.placed]).reshape(-1, 4)
+            low, high = boxes[:, :2].min(axis=0, initial=np.inf), boxes[:, 2:].max(axis=0, initial=-np.inf)
+            touches = (low <= (east, north)).all() and (high >= (west, south)).all()
+            if touches or len(boxes) < len(members):  # a way without a key that is wanted, or missing, may be anywhere
+                chosen.update(members)
+                heap.area_relations += 1
+            else:
+                heap.outside += 1
+        found = np.array(sorted(chosen), dtype=np.int64)
+        heap.outside += sum(int((~np.isin(part, found)).sum()) for part in self.rings)
+        return found
 
 
 def _filled(header: osmium.io.Header) -> tuple[float, float, float, float] | None:
@@ -213,7 +386,7 @@ def _feature(heap: _Heap, kind: str, osm_id: int, tags: dict[str, str], shape: s
     heap.wkb.append(shape)
 
 
-def _street(heap: _Heap, way: osmium.osm.Way, *, dated: bool) -> None:
+def _street(heap: _Heap, way: osmium.osm.Way) -> None:
     nodes = way.nodes
     heap.way_ids.append(way.id)
     heap.way_tags.append(_tags(way.tags))
@@ -224,8 +397,6 @@ def _street(heap: _Heap, way: osmium.osm.Way, *, dated: bool) -> None:
         heap.refs.append(node.ref)
         heap.xs.append(location.x)
         heap.ys.append(location.y)
-    if dated and (heap.newest is None or way.timestamp > heap.newest):
-        heap.newest = way.timestamp
 
 
 def _line(heap: _Heap, way: osmium.osm.Way, factory: osmium.geom.WKBFactory) -> None:
@@ -244,12 +415,13 @@ def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], ti
     refs = np.array(heap.refs, dtype=np.int64)
     x, y = np.array(heap.xs, dtype=np.int64), np.array(heap.ys, dtype=np.int64)
     located = x != _UNDEFINED
-    if not located.any():
+    if not located.any() and not heap.span:
         raise DataError(f"{path} holds no street with coordinates; expected an OSM extract with highway=* ways")
     lon, lat = x / 1e7, y / 1e7
-    extent = (
-        float(lon[located].min()), float(lat[located].min()), float(lon[located].max()), float(lat[located].max())
-    )  # fmt: skip
+    corners = np.array([corner for box in heap.span for corner in (box[:2], box[2:])]).reshape(-1, 2)
+    corners = np.concatenate([np.column_stack([lon[located], lat[located]]), corners])
+    (left, bottom), (right, top) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    extent = (left, bottom, right, top)
     inside = located & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
     if not inside.any():
         raise DataError(
@@ -282,11 +454,11 @@ def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], ti
     lines, _ = _clipped(["w"] * len(heap.line_ids), heap.line_ids, heap.line_tags, heap.line_wkb, clip)
     counts = {
         "streets": len(ways),
-        "streets_outside": int((~touches).sum()),
+        "streets_outside": heap.streets - len(ways),
         "street_nodes_missing": int((~located).sum()),
         "street_nodes_outside": int((located & ~inside)[keep].sum()),
         "features": len(features),
-        "features_outside": features_outside,
+        "features_outside": heap.outside + features_outside,
         "areas_broken": heap.broken_areas,
         "area_relations_incomplete": max(0, heap.area_relations - heap.kinds.count("r")),
         "lines_broken": heap.broken_lines,

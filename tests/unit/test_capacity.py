@@ -452,14 +452,15 @@ def test_a_raster_of_some_of_the_people_counts_them_in_the_cells(tmp_path):
 @pytest.mark.parametrize(
     ("said", "error", "message"),
     [
-        ({"share": 0.3, "places": "x.csv", "source": "s"}, StandardError, "in one way: share, raster or places"),
+        ({"share": 0.3, "places": "x.csv", "source": "s"}, StandardError, "in one way: share, raster, add or places"),
         ({"share": 1.5, "source": "s"}, StandardError, "less than or equal to 1"),
         ({"share": 0.3}, StandardError, "source"),
         ({"places": "nowhere.csv", "source": "s"}, DataError, "cannot read the table"),
         ({"places": "bad.csv", "source": "s"}, DataError, r"bad.csv, line 3: people is 'many'; expected a number"),
         ({"places": "far.csv", "source": "s"}, DataError, "none of the 1 places with people lies inside"),
         ({"places": "columns.csv", "source": "s"}, DataError, "lacks the column people; it has lon, lat, jobs"),
-        ({"raster": "coarse.tif", "source": "s"}, DataError, "has pixels of 100 m, the cells are of 10 m"),
+        ({"add": ["old.tif", "old.tif"], "source": "s"}, StandardError, "stands twice in add"),
+        ({"add": [], "source": "s"}, StandardError, "add"),
     ],
 )  # fmt: skip
 def test_groups_that_cannot_be_are_refused(tmp_path, monkeypatch, said, error, message):
@@ -468,7 +469,6 @@ def test_groups_that_cannot_be_are_refused(tmp_path, monkeypatch, said, error, m
     (tmp_path / "bad.csv").write_text(f"lon,lat,people\n{lon},{lat},3\n{lon},{lat},many\n", encoding="utf-8")
     (tmp_path / "far.csv").write_text("lon,lat,people\n1.5,2.5,3\n", encoding="utf-8")
     (tmp_path / "columns.csv").write_text("lon,lat,jobs\n1,2,3\n", encoding="utf-8")
-    raster(tmp_path / "coarse.tif", np.ones((20, 20)), left=-1000, top=1000, size=100)
     with pytest.raises(error, match=message):
         run(tmp_path, 3, 1, 2, demand={"some": said})
 

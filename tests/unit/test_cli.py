@@ -71,7 +71,7 @@ def test_new_writes_a_study_that_parses_and_never_overwrites(capfd, tmp_path):
     study = check_toml(StudyFile, path.read_text(encoding="utf-8"), origin="x")
     assert study.name == "my-region"
     lines = path.read_text(encoding="utf-8").splitlines()
-    commented = "\n".join(line.removeprefix("# ") for line in lines if re.match(r"(# )?([a-z_]+ = |\[\[)", line))
+    commented = "\n".join(line.removeprefix("# ") for line in lines if re.match(r"(# )?([a-z_]+ = |\[)", line))
     said = tomllib.loads(commented)
     assert TableKeys.model_validate(said["facilities"][0]).datum == "gcj02"
     assert set(said) <= {field.alias or name for name, field in StudyFile.model_fields.items()}

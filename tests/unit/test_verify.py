@@ -183,7 +183,7 @@ TAMPERINGS = {
     "the page's program": (text("coverage.html", r"<script>\n", "<script>\n//"), "coverage.html", "program block"),
     "a name in the page's data": (text("coverage.html", "Clinic", "Hospital"), "coverage.html", "data block"),
     "a number packed in the page": (array_in_page, "coverage.html", "value 0"),
-    "a gap on its map": (text("gaps.html", '"people":[0-9.]+', '"people":1'), "gaps.html", "people"),
+    "a gap on its map": (text("gaps.html", r'"people":\[[0-9.]+', '"people":[1'), "gaps.html", "people"),
     "a row of the GeoPackage": (sql("UPDATE cells SET clinic_met = 1 WHERE fid = 3"), "lifecircle.gpkg", "table cells, row 2 (cell_id r"),
     "a row left out of the GeoPackage": (sql("DELETE FROM gaps WHERE fid = 1"), "lifecircle.gpkg", "table gaps, row 0"),
     "a table added to the GeoPackage": (sql("CREATE TABLE x (y)"), "lifecircle.gpkg", "table x"),
