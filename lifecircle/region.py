@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lifecircle.errors import CrsError, DataError
+from lifecircle.reading import read_text
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -34,6 +35,7 @@ _SLIVER_SHARE = 0.01
 _SLIVER_M2 = 10_000.0
 """What of a boundary no zone covers is a zone of its own from this size on; below it nobody is looked for there."""
 _NOISE_M2 = 1.0
+_LARGEST = 256 << 20  # bytes of a GeoJSON file: a country's outlines have some tens of millions
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,6 @@ class Region:
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:
             raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
-        _check_degrees([zone.geometry for zone in (*zones, *overlays)], path)
         _check_partition(zones, path)
         boundary = shapely.union_all([zone.geometry for zone in zones])
         return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
@@ -235,7 +236,6 @@ class Region:
                 f"{path} holds no polygon that could be a hard barrier; expected Polygon or MultiPolygon "
                 "(draw a wall or fence as a narrow area)"
             )
-        _check_degrees(found, path)
         return replace(self, hard_barriers=tuple(found))
 
     def classed(self, zone_class: str) -> "Region":
@@ -347,22 +347,21 @@ def _metre_crs(boundary: BaseGeometry, wanted: str | None) -> pyproj.CRS:
     return pyproj.CRS.from_epsg((32600 if centre.y >= 0 else 32700) + zone)
 
 
-def _check_degrees(shapes: list[BaseGeometry], path: Path) -> None:
-    if not all(math.isfinite(bound) for shape in shapes for bound in shape.bounds):
+def _check_degrees(shape: BaseGeometry, path: Path) -> None:
+    lon, lat = np.abs(shapely.get_coordinates(shape)).T
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise DataError(f"{path} holds coordinates that are not finite numbers")
-    bounds = shapely.total_bounds(shapes)
-    if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
+    if lon.max(initial=0) > 180 or lat.max(initial=0) > 90:  # noqa: PLR2004
         raise CrsError(
-            f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
+            f"{path} has coordinates up to {max(lon.max(), lat.max()):.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
             "reproject the file first"
         )
 
 
 def _read_features(path: Path, *, what: str = "boundary") -> list[dict[str, Any]]:
+    text = read_text(path, most=_LARGEST, what=f"the {what} file")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
+        raw = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not GeoJSON: {error}") from error
     if not isinstance(raw, dict):
@@ -390,13 +389,14 @@ def _text(*said: object) -> str:
 
 def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:
     raw = feature.get("geometry")
-    if not isinstance(raw, dict) or raw.get("type") not in {"Polygon", "MultiPolygon"}:
+    if not isinstance(raw, dict) or raw.get("type") not in ("Polygon", "MultiPolygon"):
         return None
     try:
-        geometry = shapely.geometry.shape(raw)
-    except (ValueError, TypeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
+        with np.errstate(invalid="ignore"):
+            geometry = shapely.force_2d(shapely.geometry.shape(raw))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, shapely.errors.ShapelyError) as error:
         raise DataError(f"{path}: a {raw['type']} in it has broken coordinates: {error}") from error
-    geometry = shapely.force_2d(geometry)
+    _check_degrees(geometry, path)
     if geometry.is_valid:
         return geometry
     mended = shapely.make_valid(geometry, method="structure")

@@ -16,9 +16,10 @@ from lifecircle.errors import DataError
 from lifecircle.model.barriers import water
 from lifecircle.places import RegionPreset, SaidPlace
 from lifecircle.prepared import Prepared, ground_of, prepare
-from lifecircle.profiles import Gates, Profile, Status, check_keys, check_toml
+from lifecircle.profiles import LARGEST_TOML, Gates, Profile, Status, check_keys, check_toml
 from lifecircle.reach.isochrone import Isochrone
 from lifecircle.reach.search import compile_kernels
+from lifecircle.reading import read_text
 from lifecircle.region import Region
 from lifecircle.result import INPUTS, Clock, Progress, Result
 from lifecircle.sources import osm
@@ -120,10 +121,7 @@ class Study:
             The file cannot be read.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read the study file {path}: {error}") from error
+        text = read_text(path, most=LARGEST_TOML, what="the study file")
         return cls._with_paths(check_toml(StudyFile, text, origin=str(path)), path.resolve().parent)
 
     @classmethod

@@ -15,11 +15,15 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from lifecircle.errors import plain_text
+from lifecircle.reading import read_text
+
 MOST = 5
 """Differences told of a file; how many more there are is counted."""
 
 _SHOWN = 80  # characters of a value
 _NOTHING = "(nothing)"
+_LARGEST_JSON = 256 << 20  # bytes
 _ROWS_BY = (
     *("cell_id", "point_n", "join_n", "edge_id", "facility_id", "cost", "rule", "service", "zone", "year", "measure"),
     *("gates", "tier", "key", "name", "decided_by"),
@@ -97,7 +101,7 @@ def compare(said: Path, made: Path, *, strict: bool) -> tuple[list[Difference], 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}…"
-    text = _NOTHING if value is None else repr(value) if isinstance(value, str) else str(value)
+    text = _NOTHING if value is None else repr(value) if isinstance(value, str) else plain_text(str(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -123,6 +127,8 @@ def _parquet(said: Path, made: Path, *, strict: bool) -> Found:
             yield "rows", n, right.num_rows
             return
         left = opened.read()
+        for table in (left, right):
+            table.validate(full=True)  # texts that are none, offsets beyond the data: found here and not in a value
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(str(error)) from error
     yield from _columns(left.schema, right.schema)
@@ -287,8 +293,8 @@ def load_json(path: Path) -> Any:
         return found
 
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(read_text(path, most=_LARGEST_JSON, what="the file"), object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
         raise UnreadableError(str(error)) from error
 
 

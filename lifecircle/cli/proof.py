@@ -1,13 +1,13 @@
 """Verbs that hold results against their inputs, and against other results: verify, diff."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from lifecircle.cli.options import Json, app, bar
-from lifecircle.publish.terminal import plain_text, show_diff
+from lifecircle.errors import plain_text
+from lifecircle.publish.terminal import json_text, show_diff
 
 
 @app.command()
@@ -28,7 +28,7 @@ def verify(
     with bar(quiet=as_json) as progress:
         found = verified(folder, inputs=inputs, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        typer.echo(json_text(found.to_dict()))
         if not found.held:
             raise typer.Exit(CheckError.exit_code)
         return
@@ -66,6 +66,6 @@ def diff(
     with bar(quiet=as_json) as progress:
         found = compared(before, after, inputs=inputs, tables_only=tables, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        typer.echo(json_text(found.to_dict()))
         return
     show_diff(found)

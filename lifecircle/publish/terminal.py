@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lifecircle.errors import plain_text
+
 if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
     from lifecircle.assess.findings import Findings
     from lifecircle.audit.diff import Diff
@@ -16,7 +18,7 @@ if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
 def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
     """Print rows as a table, or as a JSON list of objects."""
     if as_json:
-        typer.echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], ensure_ascii=False))
+        typer.echo(json_text([dict(zip(head, row, strict=True)) for row in rows]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -30,9 +32,9 @@ def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_jso
     Console().print(table)
 
 
-def plain_text(text: str) -> str:
-    """Take the control characters out of text that comes from a file: a terminal would obey them."""
-    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+def json_text(value: object) -> str:
+    """JSON on one line; half a surrogate pair, which a file may hold and no output takes, as JSON spells it."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *, walker: str | None) -> None:

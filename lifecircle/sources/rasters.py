@@ -12,14 +12,23 @@ import rasterio.windows
 import shapely
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 from shapely.geometry.base import BaseGeometry
 
-from lifecircle.errors import CrsError, DataError
+from lifecircle.errors import CrsError, DataError, LifecircleError
+from lifecircle.reading import unzipped
 
 log = logging.getLogger(__name__)
 
 _LOWEST_M, _HIGHEST_M = -500.0, 9000.0  # the Dead Sea's shore and Everest, with room
 _CROWD = 1e7  # people in one pixel: more than any
+_DRIVERS = {".hgt": "SRTMHGT", ".asc": "AAIGrid", ".dt0": "DTED", ".dt1": "DTED", ".dt2": "DTED"}
+"""Formats beside GeoTIFF, by suffix; all of them hold their pixels themselves. Others name further files, or addresses
+in the net, to read from: what stands there is no part of the input whose digest the manifest has."""
+
+_MOST_PIXELS = 100_000_000  # 10 m over the whole of Shanghai are 64 million
+_LARGEST_TILE = 2 * 7201 * 7201 * 2  # bytes of a tile of heights, of half a second of arc
+_FAR = 1e12  # pixels
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,14 +133,14 @@ def sample(window: RasterWindow, lon: NDArray[np.float64], lat: NDArray[np.float
 
 def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -> RasterWindow:
     path = Path(path)
-    # An SRTM tile travels zipped; GDAL looks inside by itself.
-    if not path.exists():
+    if not path.is_file():
         raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, as an error
-            opened = rasterio.open(_virtual(path))
+            opened = _opened(path)
         with opened as raster:
+            _check(raster, f"the {what} raster {path}")
             if raster.crs is None:
                 raise CrsError(
                     f"the {what} raster {path} names no coordinate system; "
@@ -145,24 +154,54 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
                     f"the {what} raster {path} has a coordinate system that is nowhere on Earth; reproject it"
                 ) from error
             window = _window_over(raster, crs, boundary, margin)
+            if window is not None and window.width * window.height > _MOST_PIXELS:
+                raise DataError(
+                    f"the {what} raster {path} has {window.width:,} x {window.height:,} pixels over the region, more "
+                    f"than the {_MOST_PIXELS:,} that are read; resample it to larger ones (gdalwarp -tr ...)"
+                )
             if window is None:
                 raise DataError(
                     f"the {what} raster {path} does not cover the region: the raster spans "
                     f"{tuple(round(b, 3) for b in raster.bounds)} in {raster.crs.to_string()[:60]}"
                 )
             values = raster.read(1, window=window, masked=True).astype(np.float64).filled(np.nan)
-            values = values * raster.scales[0] + raster.offsets[0]
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is nobody's number
+                values = values * raster.scales[0] + raster.offsets[0]
             whole = _covers(raster, crs, boundary)
             transform = raster.window_transform(window)
-    except RasterioError as error:
-        raise DataError(f"{path} cannot be read as a raster: {error}") from error
+    except (RasterioError, ValueError) as error:
+        if isinstance(error, LifecircleError):
+            raise
+        raise DataError(
+            f"{path} cannot be read as a raster: {error}; expected a GeoTIFF (or a tile .hgt, .hgt.zip, .dt2, .asc), "
+            "which holds its pixels itself"
+        ) from error
     return RasterWindow(values, transform, crs, int(window.row_off), int(window.col_off), whole)
 
 
-def _virtual(path: Path) -> str:
+def _opened(path: Path) -> rasterio.DatasetReader:
+    """Open a raster, by the one driver that its name calls for; a zipped tile is unzipped into memory."""
     if path.name.endswith(".hgt.zip"):
-        return f"/vsizip/{path.resolve()}/{path.name.removesuffix('.zip')}"
-    return str(path)
+        name = path.name.removesuffix(".zip")
+        # GDAL itself looks into a .zip too, and has been seen to fall over a damaged one.
+        return MemoryFile(unzipped(path, name, most=_LARGEST_TILE), filename=name).open(driver="SRTMHGT")
+    return rasterio.open(path, driver=_DRIVERS.get(path.suffix.lower(), "GTiff"))
+
+
+def _check(raster: rasterio.DatasetReader, what: str) -> None:
+    """Refuse a raster whose pixels lie nowhere, or are no numbers, or come in pieces that no memory holds."""
+    grid = raster.transform
+    if not np.isfinite(grid).all() or grid.is_degenerate or not np.isfinite(~grid).all():
+        raise DataError(f"{what} says of its pixels that they lie nowhere ({tuple(grid)[:6]}); georeference it anew")
+    kind = np.dtype(raster.dtypes[0]).kind
+    if kind not in "iuf":
+        raise DataError(f"{what} holds {raster.dtypes[0]}; expected whole or real numbers")
+    rows, columns = raster.block_shapes[0]
+    if rows * columns > _MOST_PIXELS:
+        raise DataError(
+            f"{what} is stored in pieces of {columns:,} x {rows:,} pixels, more than the {_MOST_PIXELS:,} "
+            "that are read; rewrite it in tiles (gdal_translate -co TILED=YES)"
+        )
 
 
 def _covers(raster: rasterio.DatasetReader, crs: pyproj.CRS, boundary: BaseGeometry) -> bool:
@@ -183,6 +222,7 @@ def _window_over(
     if not np.isfinite([left, bottom, right, top]).all():
         return None
     corners = [~raster.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+    corners = np.clip(np.nan_to_num(corners, nan=np.inf), -_FAR, _FAR).tolist()
     c0, r0 = (int(np.floor(min(corner[i] for corner in corners))) - margin for i in (0, 1))
     c1, r1 = (int(np.ceil(max(corner[i] for corner in corners))) + margin for i in (0, 1))
     c0, r0, c1, r1 = max(c0, 0), max(r0, 0), min(c1, raster.width), min(r1, raster.height)
