@@ -1,19 +1,23 @@
-"""Files before anything reads them: texts of bounded length, and packed files that unfold into no flood."""
+"""Inputs before anything reads them: texts of bounded length, packed files that hold no flood, patterns that end."""
 
 import bz2
 import gzip
+import json
 import lzma
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lifecircle.errors import DataError, LifecircleError
 
 _UNFOLDED, _TIMES = 64 << 20, 50
 """What a packed file may unfold into: so many bytes, and so many times its size. Maps in XML take 10 to 15 times."""
 
+_LARGEST_JSON = 256 << 20  # bytes
 _CHUNK = 1 << 20
 _ZIP_FAULTS = (
     OSError,
@@ -51,6 +55,57 @@ def read_text(path: Path, *, most: int, what: str, error: type[LifecircleError] 
         if isinstance(cause, LifecircleError):
             raise
         raise error(f"cannot read {what} {path}: {getattr(cause, 'strerror', None) or cause}") from cause
+
+
+def read_json(path: Path, *, what: str = "the file", once: bool = False) -> Any:
+    """Read a JSON file that is no larger than it may be, and nested no deeper than can be read.
+
+    Parameters
+    ----------
+    once : bool
+        Whether a key that stands twice in an object is a fault.
+
+    Raises
+    ------
+    DataError
+    """
+
+    def single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if once and len(found) != len(pairs):
+            raise ValueError("a key stands twice")
+        return found
+
+    text = read_text(path, most=_LARGEST_JSON, what=what)
+    try:
+        return json.loads(text, object_pairs_hook=single)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"cannot read {what} {path} as JSON: {error}") from error
+
+
+def has_nested_repeats(pattern: str) -> bool:
+    """Whether a regular expression repeats, without limit, a group that can itself match one text in several ways.
+
+    Of such a one ``re`` tries every way: thirty letters take it hours.
+
+    Examples
+    --------
+    >>> [has_nested_repeats(text) for text in ("(a+)+b", "(a|aa)*b", "(?:ab)*c+", "[(+]+(a|b)")]
+    [True, True, False, False]
+    """
+    plain = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", "x", pattern, flags=re.DOTALL)
+    groups = [False]
+    for told in re.finditer(r"\((\?(?:[:=!>]|<[=!]|P?<\w+>|[\w-]*:))?|\)([*+]|\{\d*,\})?|[*+?{|]", plain):
+        if told[0].startswith("("):
+            groups.append(False)
+        elif told[0].startswith(")") and len(groups) > 1:
+            ambiguous = groups.pop()
+            if ambiguous and told[2]:
+                return True
+            groups[-1] |= ambiguous or bool(told[2])
+        else:
+            groups[-1] = True
+    return False
 
 
 def check_packed_xml(path: Path) -> None:

@@ -66,7 +66,7 @@ class StudyFile(BaseModel):
     place: SaidPlace | None = None
     hard_barrier: Path | None = None
     standard: str = "xminute-generic"
-    services: list[str] | None = None
+    services: list[str] | None = Field(None, min_length=1)
     profile: str | None = None
     gates: Gates | None = None
     choose: dict[str, float] = {}

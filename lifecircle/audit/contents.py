@@ -15,15 +15,14 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from lifecircle.errors import plain_text
-from lifecircle.reading import read_text
+from lifecircle.errors import DataError, plain_text
+from lifecircle.reading import read_json
 
 MOST = 5
 """Differences told of a file; how many more there are is counted."""
 
 _SHOWN = 80  # characters of a value
 _NOTHING = "(nothing)"
-_LARGEST_JSON = 256 << 20  # bytes
 _ROWS_BY = (
     *("cell_id", "point_n", "join_n", "edge_id", "facility_id", "cost", "rule", "service", "zone", "year", "measure"),
     *("gates", "tier", "key", "name", "decided_by"),
@@ -285,16 +284,9 @@ def load_json(path: Path) -> Any:
     UnreadableError
         It is none.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a key stands twice")
-        return found
-
     try:
-        return json.loads(read_text(path, most=_LARGEST_JSON, what="the file"), object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
+        return read_json(path, once=True)
+    except DataError as error:
         raise UnreadableError(str(error)) from error
 
 

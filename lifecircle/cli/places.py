@@ -21,7 +21,7 @@ from lifecircle.cli.options import (
     stem,
     study_of,
 )
-from lifecircle.publish.terminal import show_table
+from lifecircle.publish.terminal import say, say_json, show_table
 
 
 @app.command()
@@ -96,10 +96,11 @@ def isochrone(  # noqa: PLR0917
     } | ({"notice": study.keys.notice} if study.keys.notice else {})
     if not found.length_m[0]:
         typer.echo(f"the nearest path is {found.leg_m:.0f} m away: the smallest limit does not lead far", err=True)
-    text = json.dumps(json.loads(found.to_geodataframe().to_json(drop_id=True)) | said, ensure_ascii=False)
+    made = json.loads(found.to_geodataframe().to_json(drop_id=True)) | said
     if out is None:
-        typer.echo(text)
+        say_json(made)
         return
+    text = json.dumps(made, ensure_ascii=False)
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -143,10 +144,10 @@ def units(  # noqa: PLR0917
     write_text(out, found.to_geojson(as_zones=as_zones))
     if as_json:
         rows = found.to_geodataframe().drop(columns="geometry").to_dict("records")
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        say_json(rows)
         return
     if study.keys.notice:
-        typer.echo(study.keys.notice)
+        say(study.keys.notice)
     texts = [
         (
             unit.key, ", ".join(unit.zones), people_text(unit.people / PEOPLE), f"{unit.area_m2 / 1e6:.2f}",

@@ -6,8 +6,7 @@ from typing import Annotated, Optional
 import typer
 
 from lifecircle.cli.options import Json, app, bar
-from lifecircle.errors import plain_text
-from lifecircle.publish.terminal import json_text, show_diff
+from lifecircle.publish.terminal import say, say_json, show_diff
 
 
 @app.command()
@@ -28,21 +27,19 @@ def verify(
     with bar(quiet=as_json) as progress:
         found = verified(folder, inputs=inputs, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json_text(found.to_dict()))
+        say_json(found.to_dict())
         if not found.held:
             raise typer.Exit(CheckError.exit_code)
         return
     for name, (then, now) in found.other_versions.items():
-        typer.echo(
-            plain_text(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
-        )
+        say(f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes")
     for difference in found.differences:
-        typer.echo(plain_text(str(difference)))
+        say(str(difference))
     if found.more:
         typer.echo(f"and {found.more:,} more")
     if not found.held:
         raise CheckError(found.line)
-    typer.echo(found.line)
+    say(found.line)
 
 
 @app.command()
@@ -66,6 +63,6 @@ def diff(
     with bar(quiet=as_json) as progress:
         found = compared(before, after, inputs=inputs, tables_only=tables, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json_text(found.to_dict()))
+        say_json(found.to_dict())
         return
     show_diff(found)

@@ -1,6 +1,5 @@
 """Verbs on a region and on its results: run, check, info."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -23,7 +22,7 @@ from lifecircle.cli.options import (
     place_of,
     study_of,
 )
-from lifecircle.publish.terminal import show_findings, show_table
+from lifecircle.publish.terminal import say, say_json, show_findings, show_table
 
 
 @app.command()
@@ -80,12 +79,12 @@ def run(  # noqa: PLR0917
             prepared = study.prepare(progress=progress)
             line = prepared.check.line
         if not as_json:
-            typer.echo(line)
+            say(line)
         with bar(quiet=as_json) as progress:
             result = prepared.run(threads=threads, progress=progress)
             folder = result.write(progress=progress)
     if as_json:
-        typer.echo(json.dumps(result.summary, ensure_ascii=False))
+        say_json(result.summary)
     else:
         show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
         typer.echo(result.self_check.line)
@@ -121,18 +120,18 @@ def check(  # noqa: PLR0917
         found = study.prepare(progress=progress, allow_empty=True).check
     path = write_check(study.out, found.findings)
     if as_json:
-        typer.echo(json.dumps(found.findings, ensure_ascii=False))
+        say_json(found.findings)
         return
     if study.keys.notice:
-        typer.echo(study.keys.notice)
-    typer.echo(found.line)
+        say(study.keys.notice)
+    say(found.line)
     for title, head, rows in found.tables():
         if rows:
-            typer.echo(f"\n{title}")
+            say(f"\n{title}")
             show_table(head, rows, as_json=False)
     typer.echo("")
     for warning in found.findings["warnings"]:
-        typer.echo(f"warning: {warning['text']}")
+        say(f"warning: {warning['text']}")
     typer.echo(f"{path}")
 
 
@@ -142,35 +141,38 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say what a results folder holds, or what a region known by name is and needs."""
+    from lifecircle.assess.wording import people_text, share_text
     from lifecircle.errors import DataError
     from lifecircle.profiles import preset_names
     from lifecircle.publish.files import restore
+    from lifecircle.reading import read_json
 
     restore(folder)
     if not folder.exists() and str(folder) in preset_names("regions"):
         print_region(str(folder), as_json=as_json)
         return
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        _ = summary["figures"][0]["met"], manifest["finished"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        summary = read_json(folder / "summary.json")
+        manifest = read_json(folder / "manifest.json")
+        known = f"standard {summary['standard']}, data of {summary['data_date']}"
+        lines = [
+            f"{summary['title']} · {summary['title_zh']}",
+            summary["notice"],
+            f"{known}, finished {manifest['finished']}",
+        ]
+        measure = "people" if summary["population_known"] else "cells"
+        rows = [
+            (str(f["service"]), share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
+            for f in summary["figures"]
+            if f["kind"] == "region" and f["measure"] == measure
+        ]
+    except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
         raise DataError(
             f"{folder} is no results folder of lifecircle ({error}); expected summary.json and manifest.json in it"
         ) from error
     if as_json:
-        typer.echo(json.dumps({"summary": summary, "manifest": manifest}, ensure_ascii=False))
+        say_json({"summary": summary, "manifest": manifest})
         return
-    from lifecircle.assess.wording import people_text, share_text
-
-    typer.echo(f"{summary['title']} · {summary['title_zh']}")
-    if summary["notice"]:
-        typer.echo(summary["notice"])
-    typer.echo(f"standard {summary['standard']}, data of {summary['data_date']}, finished {manifest['finished']}")
-    measure = "people" if summary["population_known"] else "cells"
-    rows = [
-        (f["service"], share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
-        for f in summary["figures"]
-        if f["kind"] == "region" and f["measure"] == measure
-    ]
+    for line in filter(None, lines):
+        say(str(line))
     show_table(("service", "covered", measure, "of"), rows, as_json=False)

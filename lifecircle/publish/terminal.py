@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
 def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
     """Print rows as a table, or as a JSON list of objects."""
     if as_json:
-        typer.echo(json_text([dict(zip(head, row, strict=True)) for row in rows]))
+        say_json([dict(zip(head, row, strict=True)) for row in rows])
         return
     from rich.console import Console
     from rich.table import Table
@@ -32,9 +32,15 @@ def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_jso
     Console().print(table)
 
 
-def json_text(value: object) -> str:
-    """JSON on one line; half a surrogate pair, which a file may hold and no output takes, as JSON spells it."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode("utf-8")
+def say(text: str, *, err: bool = False) -> None:
+    """Print text, whatever names out of files stand in it: a terminal gets nothing to obey."""
+    typer.echo(plain_text(text), err=err)
+
+
+def say_json(value: object) -> None:
+    """Print JSON on one line, with nothing in it that a terminal obeys or an encoding does not take."""
+    text = json.dumps(value, ensure_ascii=False)
+    typer.echo("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *, walker: str | None) -> None:
@@ -53,16 +59,16 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
 
     coverage = found.coverage
     if about.notice:
-        typer.echo(about.notice)
+        say(about.notice)
     if walker:
-        typer.echo(f"Every time rule is walked by {walker}; metre rules are as the standard says.")
+        say(f"Every time rule is walked by {walker}; metre rules are as the standard says.")
     lines = headline(coverage)
     overlays = [f"  {line.english}" for line in lines if line.kind == "overlay"]
     heading = ["Further views of it; they overlap the zones:"] if overlays else []
-    typer.echo("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
+    say("\n".join([*(line.english for line in lines if line.kind != "overlay"), *heading, *overlays]))
     measure = "people" if coverage.cells.people is not None else "cells"
     if measure == "cells":
-        typer.echo("No population raster was given: figures are shares of residential cells, people are unknown.")
+        say("No population raster was given: figures are shares of residential cells, people are unknown.")
     rows = [
         (f.service, share_text(f.met, f.total), people_text(f.met), people_text(f.total), people_text(f.unknown))
         for f in coverage.figures()
@@ -70,18 +76,18 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     ]
     show_table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
     if coverage.absent:
-        typer.echo(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
+        say(f"Not judged, for the data holds none: {', '.join(coverage.absent)}.")
     if any(row.clause or row.mark for row in found.clauses.rows):
-        typer.echo(f"\n{coverage.standard.title} clause by clause:")
+        say(f"\n{coverage.standard.title} clause by clause:")
         head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
         show_table(head, scorecard.terminal_rows(found.clauses), as_json=False)
     if found.promises.promises:
-        typer.echo(f"\nWhat the plan promises ({coverage.standard.source}):")
+        say(f"\nWhat the plan promises ({coverage.standard.source}):")
         columns = ("clause", "promise", "where", "by", "found", "verdict")
         show_table(columns, promises.terminal_rows(found.promises), as_json=False)
     _show_doubts(summary["data"])
     if not summary["population_spans_region"]:
-        typer.echo("The population raster does not span the region: who lives beyond it is not counted.")
+        say("The population raster does not span the region: who lives beyond it is not counted.")
 
 
 _MOST_ROWS = 40
@@ -95,16 +101,16 @@ _MOVED = {
 def show_diff(found: "Diff") -> None:
     """Print what differs between two results folders: inputs, parameters, figures with what they owe, and cells."""
     if found.same:
-        typer.echo("No input, parameter, figure or cell differs.")
+        say("No input, parameter, figure or cell differs.")
         return
     for title, rows in (("Inputs", found.inputs), ("Parameters", found.parameters), ("Versions", found.versions)):
         if rows:
-            typer.echo(f"{title} that differ:")
+            say(f"{title} that differ:")
             texts = [(str(key), _short(a), _short(b)) for key, a, b in rows[:_MOST_ROWS]]
             show_table(("what", "before", "after"), texts, as_json=False)
             _say_rest(rows)
     if found.changes:
-        typer.echo(f"\nFigures that differ ({found.measure} with the service in reach); {found.how}:")
+        say(f"\nFigures that differ ({found.measure} with the service in reach); {found.how}:")
         owed = [c.owed for c in found.changes]
         factors = [name for name in next(filter(None, owed), {}) if any(parts.get(name) for parts in owed)]
         rows_of = [
@@ -125,14 +131,14 @@ def show_diff(found: "Diff") -> None:
         if number:
             cells.append(("", what, number, people))
     if cells:
-        typer.echo("\nCells (by their main access point):")
+        say("\nCells (by their main access point):")
         told = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
         show_table(("service", "what", "cells", "people"), told, as_json=False)
 
 
 def _say_rest(rows: Sequence[object]) -> None:
     if len(rows) > _MOST_ROWS:
-        typer.echo(f"and {len(rows) - _MOST_ROWS} more (--json tells all)")
+        say(f"and {len(rows) - _MOST_ROWS} more (--json tells all)")
 
 
 def _short(value: Any) -> str:
@@ -153,7 +159,7 @@ def show_standard(standard: "Standard") -> None:
     from lifecircle.assess.clauses import near_text
     from lifecircle.profiles import Profile
 
-    typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
+    say(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
     rows: list[tuple[str, ...]] = []
     for key, s in standard.services.items():
         unit = Profile.load(s.profile).unit
@@ -189,7 +195,7 @@ def show_standard(standard: "Standard") -> None:
         for key, p in standard.promises.items()
     ]  # fmt: skip
     if further:
-        typer.echo("")
+        say("")
         show_table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
 
 
@@ -204,4 +210,4 @@ def _show_doubts(data: dict[str, Any]) -> None:
         doubt = data[key] if key in data else data["status"][key]
         if doubt["cells"]:
             who = "" if doubt["people"] is None else f" with {people_text(doubt['people'])} people"
-            typer.echo(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")
+            say(f"{doubt['cells']:,} cells{who} {what}: their gaps may be the data's.")

@@ -412,7 +412,7 @@ def _are_tags(tags: object) -> bool:
 
 
 def _is_degree(value: object, most: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= most  # type: ignore[arg-type]
 
 
 def _is_node(element: Element) -> bool:

@@ -1,5 +1,6 @@
 """Tables of people and where they are (CSV)."""
 
+import io
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lifecircle.errors import CrsError, DataError
+from lifecircle.reading import read_text
 
+_LARGEST = 256 << 20  # bytes
+_MOST_COLUMNS = 1000
 _COLUMNS = ("lon", "lat", "people")
 
 
@@ -28,12 +32,15 @@ def read_places(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float
         The numbers are not degrees.
     """
     path = Path(path)
+    text = read_text(path, most=_LARGEST, what="the table")
+    if text.partition("\n")[0].count(",") > _MOST_COLUMNS:
+        raise DataError(f"{path} has more than {_MOST_COLUMNS} columns; expected {', '.join(_COLUMNS)}")
     try:
         with warnings.catch_warnings():
             # A row with more cells than the header has names would else have its first cells taken for labels.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
-                path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True, index_col=False
+                io.StringIO(text), dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
             )
     except pd.errors.ParserWarning as error:
         raise DataError(
@@ -42,6 +49,8 @@ def read_places(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"cannot read the table {path}: {error}") from error
     lacking = [name for name in _COLUMNS if name not in frame.columns]
+    if len(lacking) == len(_COLUMNS):  # what is no such table may be anything, and is nothing for a message or a log
+        raise DataError(f"{path} has none of the columns {', '.join(_COLUMNS)}; is it a CSV table with a header?")
     if lacking:
         raise DataError(
             f"{path} lacks the column {', '.join(lacking)}; it has {', '.join(map(str, frame.columns))}. Expected "
