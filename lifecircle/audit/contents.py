@@ -393,6 +393,28 @@ def _packed(a: dict[str, Any], b: dict[str, Any], path: str) -> Found:
 
 
 _HEADINGS = frozenset({"h1", "h2", "h3"})
+_TAG = re.compile(r"""<[/!]?([A-Za-z][^\s/>]*)[^<>"']*(?:(?:"[^"]*"|'[^']*')[^<>"']*)*>""")
+_ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style")}
+
+
+def _check_closed(text: str) -> None:
+    """Refuse a page in which anything is opened and not closed: after each such place `HTMLParser` looks to the end."""
+    at = text.find("<")
+    while at >= 0:
+        if text.startswith("<!--", at):
+            end = text.find("-->", at + 4)
+        elif tag := _TAG.match(text, at):
+            found = (
+                _ENDS[name].search(text, tag.end())
+                if (name := tag[1].casefold()) in _ENDS and text[at + 1] != "/"
+                else tag
+            )
+            end = found.end() if found else -1
+        else:
+            end = -1
+        if end <= at:
+            raise ValueError(f"what opens at character {at:,} is not closed")
+        at = text.find("<", end)
 
 
 class _Reader(HTMLParser):
@@ -440,7 +462,9 @@ def _html(said: Path, made: Path, *, strict: bool) -> Found:
     for path in (said, made):
         reader = _Reader()
         try:
-            reader.feed(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            _check_closed(text)
+            reader.feed(text)
             reader.close()
         except (UnicodeDecodeError, AssertionError, ValueError, RecursionError) as error:
             raise UnreadableError(str(error)) from error
