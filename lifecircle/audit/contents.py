@@ -30,6 +30,10 @@ _ROWS_BY = (
 """Columns and keys that name a row to a reader."""
 
 _MANIFEST = "manifest.json"  # clock, timings and command line are free, and so are its bytes
+_UNFOLDED, _TIMES, _ROWS_AT_ONCE = 256 << 20, 200, 256
+"""What a table may unfold into: so many bytes, and so many times its size."""
+
+_LARGEST_BLOCK = 100_000_000  # pixels of a raster stored in one piece
 _BIGGER = 4  # a file that is so many times as large, and a megabyte more, is not even opened
 
 
@@ -125,7 +129,7 @@ def _parquet(said: Path, made: Path, *, strict: bool) -> Found:
         if n > _BIGGER * right.num_rows + 1000:
             yield "rows", n, right.num_rows
             return
-        left = opened.read()
+        left = read_table(said)
         for table in (left, right):
             table.validate(full=True)  # texts that are none, offsets beyond the data: found here and not in a value
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -148,6 +152,34 @@ def _parquet(said: Path, made: Path, *, strict: bool) -> Found:
             if not _same(x, y):
                 yield f"row {_row(keys, named[1][number], number)}, column {field.name}", x, y
     yield from _metadata(left.schema.metadata or {}, right.schema.metadata or {}, strict=strict)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> Any:
+    """Read a Parquet file piece by piece, and no further than it may unfold: a text can be said once for many rows.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    ValueError, OSError, ArrowException
+        It is damaged, or a flood.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    opened = pq.ParquetFile(path)
+    schema = opened.schema_arrow
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
+    most, size, batches = _UNFOLDED + _TIMES * path.stat().st_size, 0, []
+    for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=columns):
+        size += batch.nbytes
+        if size > most:
+            raise ValueError(f"it unfolds into more than {most >> 20:,} MB")
+        batches.append(batch.select(schema.names))
+    return pa.Table.from_batches(batches, schema)
 
 
 def _columns(left: Any, right: Any) -> Found:
@@ -262,6 +294,8 @@ def _geotiff(said: Path, made: Path, *, strict: bool) -> Found:  # noqa: ARG001 
                     if a != b:
                         yield name, a, b
                 yield from _values(left.tags(), right.tags())
+                if max(rows * columns for rows, columns in left.block_shapes) > _LARGEST_BLOCK:
+                    raise UnreadableError("it is stored in pieces that no memory holds")
                 if (left.shape, left.count) != (right.shape, right.count):
                     return
                 for band, title in enumerate(right.descriptions, start=1):
@@ -512,7 +546,7 @@ def _same_picture(a: Any, b: Any) -> bool:
         return False
     shown: list[Any] = []
     try:
-        for text in (a, b):
+        for text in (b, a):  # ours first: what has another size is not unpacked
             with warnings.catch_warnings(), MemoryFile(base64.b64decode(text[len(head) :])) as memory:
                 warnings.simplefilter("ignore")
                 with memory.open(driver="PNG") as picture:

@@ -36,7 +36,7 @@ from lifecircle.sources.osm import read_osm
 from lifecircle.sources.rasters import read_elevation, read_population
 from lifecircle.sources.tables import read_places
 from lifecircle.standards import Standard
-from lifecircle.study import Study
+from lifecircle.study import Study, diff
 
 HERE = shapely.box(9.0, 45.0, 9.01, 45.01)
 LOCKED = "root:x:0:0:hunter2:/root:/bin/sh\n"
@@ -612,6 +612,29 @@ def test_a_table_of_results_whose_texts_are_none(out, tmp_path):
     pq.write_table(frame.set_column(0, frame.schema.names[0], wrong), tmp_path / "scorecard.parquet")
     told, _ = compare(tmp_path / "scorecard.parquet", out / "scorecard.parquet", strict=True)
     assert "cannot be read" in told[0].said
+
+
+def test_a_table_that_unfolds_into_a_flood(out, tmp_path):
+    shutil.copy(out / "cells.parquet", tmp_path / "cells.parquet")
+    schema = pq.read_schema(out / "cells.parquet")
+    n = 1000  # rows with the same text of a megabyte
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array(["x" * (1 << 20)]))
+    columns = {key: long if key == "cell_id" else pa.nulls(n, schema.field(key).type) for key in schema.names}
+    pq.write_table(pa.table(columns), out / "cells.parquet", compression="zstd", store_schema=False)
+    assert (out / "cells.parquet").stat().st_size < 1 << 20
+    with soon(20, 2500):
+        refused(DataError, ["unfolds"], diff, out, out, tables_only=True)
+        told, _ = compare(out / "cells.parquet", tmp_path / "cells.parquet", strict=True)
+    assert "unfolds" in told[0].said
+
+
+def test_a_raster_of_results_stored_in_one_piece(out, tmp_path):
+    made = big(
+        tmp_path / "coverage.tif", 20, pixel=1e-3, block={"tiled": True, "blockxsize": 16_384, "blockysize": 16_384}
+    )
+    with soon():
+        told, _ = compare(made, out / "coverage.tif", strict=False)
+    assert any("no memory holds" in difference.said for difference in told)
 
 
 @pytest.mark.parametrize(
