@@ -3,11 +3,26 @@
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 1500  # characters of a message
+
+
+def plain_text(text: str) -> str:
+    """Take the control characters out of text that comes from a file: a terminal would obey them."""
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+
 
 class LifecircleError(Exception):
     """Any failure this package foresees: one message saying what arrived, what was expected and what to do."""
 
     exit_code = 3
+
+    def __str__(self) -> str:
+        """Return the message, fit for a terminal and a log whatever names and values of files stand in it."""
+        text = plain_text(super().__str__())
+        if len(text) <= _LONGEST:
+            return text
+        # What is too long is a value that arrived; what it is about stands before, what to do behind.
+        return f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 class DataError(LifecircleError, ValueError):

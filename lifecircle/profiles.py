@@ -13,9 +13,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lifecircle.errors import StandardError, did_you_mean
+from lifecircle.reading import read_text
 
 TICKS = 32
 """Ticks in one unit: costs are whole multiples of 1/32 s, or of 1/32 m."""
+
+LARGEST_TOML = 1 << 20
+"""Bytes of a study, standard or profile file; the longest preset has 60,000."""
+_MOST_DOTS = 200
 
 _STEEPEST = 1.0  # 45 degrees: beyond it an elevation model is wrong, or the way is a ladder
 Status = Literal["verified", "secondary", "unverified"]
@@ -266,10 +271,7 @@ def load_preset(model: type[Model], name: str | Path, *, folder: str, what: str)
         path = Path(name)
         if path.suffix != ".toml":
             raise StandardError(f"unknown {what} {str(name)!r}: {did_you_mean(str(name), names)}, or a path to a .toml")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StandardError(f"cannot read the {what} file {path}: {error}") from error
+        text = read_text(path, most=LARGEST_TOML, what=f"the {what} file", error=StandardError)
         origin = str(path)
     return check_toml(model, text, origin=origin)
 
@@ -282,10 +284,15 @@ def check_toml(model: type[Model], text: str, *, origin: str) -> Model:
     StandardError
         Naming the key, what arrived and, for an unknown key, the nearest valid one.
     """
+    # A key of many parts costs tomllib their number squared: some kilobytes of dots would hold it up for minutes.
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise StandardError(f"{origin} has a line with more than {_MOST_DOTS} dots; break it into several lines")
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a number of thousands of figures is a ValueError of another kind
         raise StandardError(f"{origin} is not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise StandardError(f"{origin} is not valid TOML: lists or tables nested too deep") from error
     return check_keys(model, raw, origin=origin)
 
 

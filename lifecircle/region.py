@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lifecircle.errors import CrsError, DataError
+from lifecircle.reading import read_text
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -34,6 +37,12 @@ _SLIVER_SHARE = 0.01
 _SLIVER_M2 = 10_000.0
 """What of a boundary no zone covers is a zone of its own from this size on; below it nobody is looked for there."""
 _NOISE_M2 = 1.0
+_CROSSINGS = 20_000
+"""How often the sides of all outlines of a file may cross, and once more for each of them."""
+
+_AT_A_TIME = 10  # sides, of which each may meet all the others
+_BROKEN = (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError)
+_LARGEST = 256 << 20  # bytes of a GeoJSON file: a country's outlines have some tens of millions
 
 
 @dataclass(frozen=True)
@@ -94,8 +103,8 @@ class Region:
                 f"the boundary runs from {west:.1f}, {south:.1f} to {east:.1f}, {north:.1f}: "
                 "expected longitudes and latitudes in degrees (WGS84); reproject it to EPSG:4326"
             )
-        keys = [zone.key.casefold() for zone in (*self.zones, *self.overlays)]
-        double = sorted({key for key in keys if keys.count(key) > 1} | ({"region"} & set(keys)))
+        keys = Counter(zone.key.casefold() for zone in (*self.zones, *self.overlays))
+        double = sorted(key for key, n in keys.items() if n > 1 or key == "region")
         if double:
             raise DataError(
                 "zone ids must be unique, whatever their case, and 'region' is taken; "
@@ -159,10 +168,7 @@ class Region:
         features = read_features(path)
         zones: list[Zone] = []
         overlays: list[Zone] = []
-        for number, feature in enumerate(features, start=1):
-            geometry = _polygon(feature, path)
-            if geometry is None:
-                continue
+        for (number, feature), geometry in _polygons(features, path):
             said = feature.get("properties")
             said = said if isinstance(said, dict) else {}
             key = _text(said.get("id"), said.get("name"), f"zone-{number}")
@@ -175,7 +181,6 @@ class Region:
             (overlays if said.get("role") == "overlay" else zones).append(zone)
         if not zones:
             raise DataError(f"{path} holds no polygon that could be the boundary; expected Polygon or MultiPolygon")
-        _check_degrees([zone.geometry for zone in (*zones, *overlays)], path)
         _check_partition(zones, path)
         boundary = shapely.union_all([zone.geometry for zone in zones])
         return cls(name or path.stem, boundary, tuple(zones), tuple(overlays), _metre_crs(boundary, crs))
@@ -229,13 +234,12 @@ class Region:
         """
         path = Path(path)
         features = read_features(path, what="hard barrier")
-        found = [shape for feature in features if (shape := _polygon(feature, path)) is not None and shape.area > 0]
+        found = [shape for _, shape in _polygons(features, path) if shape.area > 0]
         if not found:
             raise DataError(
                 f"{path} holds no polygon that could be a hard barrier; expected Polygon or MultiPolygon "
                 "(draw a wall or fence as a narrow area)"
             )
-        _check_degrees(found, path)
         return replace(self, hard_barriers=tuple(found))
 
     def classed(self, zone_class: str) -> "Region":
@@ -342,18 +346,20 @@ def _metre_crs(boundary: BaseGeometry, wanted: str | None) -> pyproj.CRS:
             return pyproj.CRS.from_user_input(wanted)
         except pyproj.exceptions.CRSError as error:
             raise CrsError(f"{wanted!r} is no CRS; expected a name such as EPSG:32651") from error
+    if boundary.is_empty:
+        raise DataError("the boundary encloses no area; expected at least one polygon")
     centre = boundary.envelope.centroid
     zone = min(60, int((centre.x + 180) // 6) + 1)
     return pyproj.CRS.from_epsg((32600 if centre.y >= 0 else 32700) + zone)
 
 
-def _check_degrees(shapes: list[BaseGeometry], path: Path) -> None:
-    if not all(math.isfinite(bound) for shape in shapes for bound in shape.bounds):
+def _check_degrees(shape: BaseGeometry, path: Path) -> None:
+    lon, lat = np.abs(shapely.get_coordinates(shape)).T
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise DataError(f"{path} holds coordinates that are not finite numbers")
-    bounds = shapely.total_bounds(shapes)
-    if np.abs(bounds[[0, 2]]).max() > 180 or np.abs(bounds[[1, 3]]).max() > 90:  # noqa: PLR2004
+    if lon.max(initial=0) > 180 or lat.max(initial=0) > 90:  # noqa: PLR2004
         raise CrsError(
-            f"{path} has coordinates up to {np.abs(bounds).max():.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
+            f"{path} has coordinates up to {max(lon.max(), lat.max()):.0f}: GeoJSON is in degrees (WGS84, EPSG:4326); "
             "reproject the file first"
         )
 
@@ -368,10 +374,9 @@ def read_features(path: Path, *, what: str = "boundary") -> list[dict[str, Any]]
     CrsError
         It names another CRS.
     """
+    text = read_text(path, most=_LARGEST, what=f"the {what} file")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"cannot read the {what} file {path}: {error.strerror or error}") from error
+        raw = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not GeoJSON: {error}") from error
     if not isinstance(raw, dict):
@@ -397,20 +402,55 @@ def _text(*said: object) -> str:
     return str(first).encode("utf-8", "replace").decode("utf-8")
 
 
+def _polygons(features: list[dict[str, Any]], path: Path) -> Iterator[tuple[tuple[int, dict[str, Any]], BaseGeometry]]:
+    """Give the polygons among numbered features, valid; those of which nothing is left are passed over."""
+    found = [
+        (numbered, shape)
+        for numbered in enumerate(features, start=1)
+        if (shape := _polygon(numbered[1], path)) is not None
+    ]
+    shapes = [shape for _, shape in found]
+    if len(shapes) > 1 or not all(shape.is_valid for shape in shapes):
+        _check_tangle(shapes, path)
+    for numbered, shape in found:
+        parts = [shape]
+        if not shape.is_valid:
+            mended = shapely.get_parts(shapely.make_valid(shape, method="structure"))
+            parts = [part for part in mended if part.geom_type in {"Polygon", "MultiPolygon"}]
+        if parts:
+            yield numbered, shape if shape.is_valid else shapely.union_all(parts)
+
+
 def _polygon(feature: dict[str, Any], path: Path) -> BaseGeometry | None:
     raw = feature.get("geometry")
-    if not isinstance(raw, dict) or raw.get("type") not in {"Polygon", "MultiPolygon"}:
+    if not isinstance(raw, dict) or raw.get("type") not in ("Polygon", "MultiPolygon"):
         return None
     try:
-        geometry = shapely.geometry.shape(raw)
-    except (ValueError, TypeError, KeyError, IndexError, shapely.errors.ShapelyError) as error:
+        with np.errstate(invalid="ignore"):
+            geometry = shapely.force_2d(shapely.geometry.shape(raw))
+    except (*_BROKEN, shapely.errors.ShapelyError) as error:
         raise DataError(f"{path}: a {raw['type']} in it has broken coordinates: {error}") from error
-    geometry = shapely.force_2d(geometry)
-    if geometry.is_valid:
-        return geometry
-    mended = shapely.make_valid(geometry, method="structure")
-    parts = [part for part in shapely.get_parts(mended) if part.geom_type in {"Polygon", "MultiPolygon"}]
-    return shapely.union_all(parts) if parts else None
+    _check_degrees(geometry, path)
+    return None if geometry.is_empty else geometry
+
+
+def _check_tangle(shapes: list[BaseGeometry], path: Path) -> None:
+    """Refuse outlines that cross each other and themselves at so many places that no end of pieces would come of them.
+
+    Nothing real does: neighbours meet where they share a border, a slip of the pen crosses itself once.
+    """
+    xy, part = shapely.get_coordinates(shapely.get_rings(shapes), return_index=True)
+    pairs = np.stack([xy[:-1], xy[1:]], axis=1)[part[:-1] == part[1:]]
+    lines = shapely.linestrings(pairs)
+    most, crossed = _CROSSINGS + len(lines), 0
+    tree = shapely.STRtree(lines)
+    for start in range(0, len(lines), _AT_A_TIME):
+        crossed += tree.query(lines[start : start + _AT_A_TIME], predicate="crosses").shape[1]
+        if crossed > most:
+            raise DataError(
+                f"{path}: the outlines in it cross each other and themselves more than {most:,} times; "
+                "draw them so that they do not"
+            )
 
 
 def _slivers(zone: Zone, others: list[Zone]) -> list[BaseGeometry]:
@@ -429,8 +469,9 @@ def _slivers(zone: Zone, others: list[Zone]) -> list[BaseGeometry]:
 
 
 def _check_partition(zones: list[Zone], path: Path) -> None:
+    tree = shapely.STRtree([zone.geometry for zone in zones])
     for index, one in enumerate(zones):
-        for other in zones[index + 1 :]:
+        for other in (zones[ix] for ix in np.sort(tree.query(one.geometry)) if ix > index):
             shared = one.geometry.intersection(other.geometry).area
             if shared > _PARTITION_TOLERANCE * min(one.geometry.area, other.geometry.area):
                 raise DataError(

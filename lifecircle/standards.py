@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from lifecircle.errors import StandardError, did_you_mean
 from lifecircle.profiles import Profile, Status, html_table, load_preset
+from lifecircle.reading import has_nested_repeats
 
 _TAKEN = frozenset({"all", "met", "buildings", "residential", "area", "access", "entrances", "region"})
 ANY = "*"
@@ -16,6 +17,9 @@ ANY = "*"
 
 
 LiesIn = Callable[[dict[str, list[str]]], bool]
+
+
+_LONGEST_NAME = 255  # characters, as in OSM
 
 
 def _nowhere(_: dict[str, list[str]]) -> bool:
@@ -47,6 +51,8 @@ class TagRule(BaseModel):
                 re.compile(value)
             except re.error as error:
                 raise ValueError(f"not a regular expression: {error}") from error
+            if has_nested_repeats(value):
+                raise ValueError("a regular expression that repeats a group of repeats or alternatives may never end")
         return value
 
     @property
@@ -71,7 +77,10 @@ class TagRule(BaseModel):
             and not any(has_tag(tags, key, values) for key, values in self.unless.items())
             and (self.min_area_m2 is None or area_m2 >= self.min_area_m2)
             and (self.max_area_m2 is None or 0 < area_m2 < self.max_area_m2)
-            and (self.name is None or any(re.search(self.name, text) for key, text in tags.items() if _is_name(key)))
+            and (
+                self.name is None
+                or any(re.search(self.name, text[:_LONGEST_NAME]) for key, text in tags.items() if _is_name(key))
+            )
             and not (self.not_within and lies_in(self.not_within))
         )
 

@@ -17,9 +17,10 @@ from lifecircle.listed import TableKeys
 from lifecircle.model.barriers import water
 from lifecircle.places import RegionPreset, SaidPlace
 from lifecircle.prepared import Prepared, ground_of, prepare
-from lifecircle.profiles import Gates, Profile, Status, check_keys, check_toml
+from lifecircle.profiles import LARGEST_TOML, Gates, Profile, Status, check_keys, check_toml
 from lifecircle.reach.isochrone import Isochrone
 from lifecircle.reach.search import compile_kernels
+from lifecircle.reading import read_text
 from lifecircle.region import Region
 from lifecircle.result import INPUTS, OF_DEMAND, Clock, Progress, Result
 from lifecircle.sources import osm
@@ -83,7 +84,7 @@ class StudyFile(BaseModel):
     place: SaidPlace | None = None
     hard_barrier: Path | None = None
     standard: str = "xminute-generic"
-    services: list[str] | None = None
+    services: list[str] | None = Field(None, min_length=1)
     profile: str | None = None
     gates: Gates | None = None
     choose: dict[str, float] = {}
@@ -139,10 +140,7 @@ class Study:
             The file cannot be read.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read the study file {path}: {error}") from error
+        text = read_text(path, most=LARGEST_TOML, what="the study file")
         return cls._with_paths(check_toml(StudyFile, text, origin=str(path)), path.resolve().parent)
 
     @classmethod

@@ -15,6 +15,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from lifecircle.errors import DataError, plain_text
+from lifecircle.reading import read_json
+
 MOST = 5
 """Differences told of a file; how many more there are is counted."""
 
@@ -27,6 +30,10 @@ _ROWS_BY = (
 """Columns and keys that name a row to a reader."""
 
 _MANIFEST = "manifest.json"  # clock, timings and command line are free, and so are its bytes
+_UNFOLDED, _TIMES, _ROWS_AT_ONCE = 256 << 20, 200, 256
+"""What a table may unfold into: so many bytes, and so many times its size."""
+
+_LARGEST_BLOCK = 100_000_000  # pixels of a raster stored in one piece
 _BIGGER = 4  # a file that is so many times as large, and a megabyte more, is not even opened
 
 
@@ -97,7 +104,7 @@ def compare(said: Path, made: Path, *, strict: bool) -> tuple[list[Difference], 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}…"
-    text = _NOTHING if value is None else repr(value) if isinstance(value, str) else str(value)
+    text = _NOTHING if value is None else repr(value) if isinstance(value, str) else plain_text(str(value))
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
@@ -122,7 +129,9 @@ def _parquet(said: Path, made: Path, *, strict: bool) -> Found:
         if n > _BIGGER * right.num_rows + 1000:
             yield "rows", n, right.num_rows
             return
-        left = opened.read()
+        left = read_table(said)
+        for table in (left, right):
+            table.validate(full=True)  # texts that are none, offsets beyond the data: found here and not in a value
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableError(str(error)) from error
     yield from _columns(left.schema, right.schema)
@@ -143,6 +152,34 @@ def _parquet(said: Path, made: Path, *, strict: bool) -> Found:
             if not _same(x, y):
                 yield f"row {_row(keys, named[1][number], number)}, column {field.name}", x, y
     yield from _metadata(left.schema.metadata or {}, right.schema.metadata or {}, strict=strict)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> Any:
+    """Read a Parquet file piece by piece, and no further than it may unfold: a text can be said once for many rows.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    ValueError, OSError, ArrowException
+        It is damaged, or a flood.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    opened = pq.ParquetFile(path)
+    schema = opened.schema_arrow
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
+    most, size, batches = _UNFOLDED + _TIMES * path.stat().st_size, 0, []
+    for batch in opened.iter_batches(_ROWS_AT_ONCE, columns=columns):
+        size += batch.nbytes
+        if size > most:
+            raise ValueError(f"it unfolds into more than {most >> 20:,} MB")
+        batches.append(batch.select(schema.names))
+    return pa.Table.from_batches(batches, schema)
 
 
 def _columns(left: Any, right: Any) -> Found:
@@ -257,6 +294,8 @@ def _geotiff(said: Path, made: Path, *, strict: bool) -> Found:  # noqa: ARG001 
                     if a != b:
                         yield name, a, b
                 yield from _values(left.tags(), right.tags())
+                if max(rows * columns for rows, columns in left.block_shapes) > _LARGEST_BLOCK:
+                    raise UnreadableError("it is stored in pieces that no memory holds")
                 if (left.shape, left.count) != (right.shape, right.count):
                     return
                 for band, title in enumerate(right.descriptions, start=1):
@@ -279,16 +318,9 @@ def load_json(path: Path) -> Any:
     UnreadableError
         It is none.
     """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("a key stands twice")
-        return found
-
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
+        return read_json(path, once=True)
+    except DataError as error:
         raise UnreadableError(str(error)) from error
 
 
@@ -395,6 +427,28 @@ def _packed(a: dict[str, Any], b: dict[str, Any], path: str) -> Found:
 
 
 _HEADINGS = frozenset({"h1", "h2", "h3"})
+_TAG = re.compile(r"""<[/!]?([A-Za-z][^\s/>]*)[^<>"']*(?:(?:"[^"]*"|'[^']*')[^<>"']*)*>""")
+_ENDS = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in ("script", "style")}
+
+
+def _check_closed(text: str) -> None:
+    """Refuse a page in which anything is opened and not closed: after each such place `HTMLParser` looks to the end."""
+    at = text.find("<")
+    while at >= 0:
+        if text.startswith("<!--", at):
+            end = text.find("-->", at + 4)
+        elif tag := _TAG.match(text, at):
+            found = (
+                _ENDS[name].search(text, tag.end())
+                if (name := tag[1].casefold()) in _ENDS and text[at + 1] != "/"
+                else tag
+            )
+            end = found.end() if found else -1
+        else:
+            end = -1
+        if end <= at:
+            raise ValueError(f"what opens at character {at:,} is not closed")
+        at = text.find("<", end)
 
 
 class _Reader(HTMLParser):
@@ -442,7 +496,9 @@ def _html(said: Path, made: Path, *, strict: bool) -> Found:
     for path in (said, made):
         reader = _Reader()
         try:
-            reader.feed(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            _check_closed(text)
+            reader.feed(text)
             reader.close()
         except (UnicodeDecodeError, AssertionError, ValueError, RecursionError) as error:
             raise UnreadableError(str(error)) from error
@@ -490,7 +546,7 @@ def _same_picture(a: Any, b: Any) -> bool:
         return False
     shown: list[Any] = []
     try:
-        for text in (a, b):
+        for text in (b, a):  # ours first: what has another size is not unpacked
             with warnings.catch_warnings(), MemoryFile(base64.b64decode(text[len(head) :])) as memory:
                 warnings.simplefilter("ignore")
                 with memory.open(driver="PNG") as picture:

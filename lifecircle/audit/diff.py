@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lifecircle.assess.coverage import ALL, Figure
 from lifecircle.assess.wording import tidy_numbers
-from lifecircle.audit.contents import UnreadableError, changes, load_json, of_any_run
+from lifecircle.audit.contents import UnreadableError, changes, load_json, of_any_run, read_table
 from lifecircle.audit.verify import Claim, File
 from lifecircle.errors import DataError, LifecircleError
 from lifecircle.model.cells import PEOPLE
@@ -166,10 +166,9 @@ class _Folder:
 
     def table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            return pq.ParquetFile(self.path / f"{name}.parquet").read(columns=columns).to_pandas()
+            return read_table(self.path / f"{name}.parquet", columns).to_pandas()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise self._odd(error) from error
 

@@ -1,6 +1,5 @@
 """The verb that gets data: fetch, the only one that goes to the network."""
 
-import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -9,6 +8,7 @@ import typer
 
 from lifecircle.cli.options import BoundaryOption, BoxOption, Json, app, bar, box
 from lifecircle.language import say
+from lifecircle.publish.terminal import tell, tell_json
 
 if TYPE_CHECKING:
     from lifecircle.places import RegionPreset
@@ -74,9 +74,9 @@ def fetch(  # noqa: PLR0917
     if as_json:
         said = {"path": str(path), "sha256": found.sha256, "osm_base": found.base, "box": found.box, "next": command}
         counts = {"nodes": found.nodes, "ways": found.ways, "relations": found.relations, "bytes": found.size}
-        typer.echo(json.dumps(said | counts | {"requests": found.requests, "fetched": found.anew}, ensure_ascii=False))
+        tell_json(said | counts | {"requests": found.requests, "fetched": found.anew})
         return
-    typer.echo(
+    tell(
         say(
             f"{path}{'' if found.anew else ' is already there'}: OpenStreetMap of {found.base}, {found.nodes:,} nodes, "
             f"{found.ways:,} ways, {found.relations:,} relations, {found.size / 1e6:.1f} MB"
@@ -86,8 +86,8 @@ def fetch(  # noqa: PLR0917
             f"{'' if found.anew else '；重新下载请用 --refresh'}",
         )
     )
-    typer.echo(f"sha256 {found.sha256}; © OpenStreetMap contributors, ODbL 1.0")
-    typer.echo(say("next: ", "下一步：") + f"{command} [--population people.tif]")
+    tell(f"sha256 {found.sha256}; © OpenStreetMap contributors, ODbL 1.0")
+    tell(say("next: ", "下一步：") + f"{command} [--population people.tif]")
 
 
 def _where(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from lifecircle.cli.options import Json, app
-from lifecircle.publish.terminal import show_standard, show_table
+from lifecircle.publish.terminal import show_standard, show_table, tell, tell_json
 
 standards_app = typer.Typer(no_args_is_help=False, help="What must be near: list the standards, or show one.")
 app.add_typer(standards_app, name="standards")
@@ -65,7 +65,7 @@ def standards_show(
 
     standard = Standard.load(name)
     if as_json:
-        typer.echo(standard.model_dump_json(by_alias=True))
+        tell_json(standard.model_dump(mode="json", by_alias=True))
         return
     show_standard(standard)
 
@@ -76,9 +76,9 @@ def print_region(name: str, *, as_json: bool) -> None:
 
     preset = RegionPreset.load(name)
     if as_json:
-        typer.echo(preset.model_dump_json(by_alias=True))
+        tell_json(preset.model_dump(mode="json", by_alias=True))
         return
-    typer.echo("\n".join(line for line in preset.heading if line))
+    tell("\n".join(line for line in preset.heading if line))
     if preset.facts():
         show_table(("part", "what", "status", "source"), preset.facts(), as_json=False)
-    typer.echo(preset.data(whole=True))
+    tell(preset.data(whole=True))

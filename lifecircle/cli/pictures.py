@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 from lifecircle.cli.options import Json, app
 from lifecircle.language import say, spoken
-from lifecircle.publish.terminal import plain_text, show_table
+from lifecircle.publish.terminal import show_table, tell
 
 if TYPE_CHECKING:
     from lifecircle.publish.results import Results
@@ -118,7 +118,7 @@ def report(
 
     write_made(target, make, starts=_PDF, what="a PDF")
     if program is None and not plain:
-        typer.echo(
+        tell(
             say(
                 "No Chromium was found: these are the short pages (LIFECIRCLE_CHROMIUM names one).",
                 "未找到 Chromium：所写为简版（可用 LIFECIRCLE_CHROMIUM 指明）。",
@@ -140,8 +140,8 @@ def _tell(target: Path, results: "Results", *, as_json: bool) -> None:
         return
     if results.summary.notice:
         notice = results.summary.notice
-        typer.echo(plain_text(say(notice, results.summary.notice_zh or notice)))
-    typer.echo(say(f"{target} written", f"已写出 {target}"))
+        tell(say(notice, results.summary.notice_zh or notice))
+    tell(say(f"{target} written", f"已写出 {target}"))
 
 
 def _pixels(text: str) -> tuple[int, int]:

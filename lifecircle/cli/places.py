@@ -22,7 +22,7 @@ from lifecircle.cli.options import (
     study_of,
 )
 from lifecircle.language import say
-from lifecircle.publish.terminal import show_table
+from lifecircle.publish.terminal import show_table, tell, tell_json
 
 
 @app.command()
@@ -42,7 +42,7 @@ def new(
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SourceError(f"cannot write {path}: {error.strerror or error}") from error
-    typer.echo(
+    tell(
         say(
             f"{path} written; fill in the paths, then: lifecircle run {path}",
             f"已写出 {path}；填好路径后运行：lifecircle run {path}",
@@ -101,22 +101,23 @@ def isochrone(  # noqa: PLR0917
         "to_path_m": round(found.leg_m, 1),
     } | ({"notice": study.keys.notice} if study.keys.notice else {})
     if not found.length_m[0]:
-        typer.echo(
+        tell(
             say(
                 f"the nearest path is {found.leg_m:.0f} m away: the smallest limit does not lead far",
                 f"最近的道路在 {found.leg_m:.0f} 米外：最小时限内走不远",
             ),
             err=True,
         )
-    text = json.dumps(json.loads(found.to_geodataframe().to_json(drop_id=True)) | said, ensure_ascii=False)
+    made = json.loads(found.to_geodataframe().to_json(drop_id=True)) | said
     if out is None:
-        typer.echo(text)
+        tell_json(made)
         return
+    text = json.dumps(made, ensure_ascii=False)
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SourceError(f"cannot write {out}: {error.strerror or error}") from error
-    typer.echo(say(f"{out} written", f"已写出 {out}"))
+    tell(say(f"{out} written", f"已写出 {out}"))
 
 
 @app.command()
@@ -155,10 +156,10 @@ def units(  # noqa: PLR0917
     write_text(out, found.to_geojson(as_zones=as_zones))
     if as_json:
         rows = found.to_geodataframe().drop(columns="geometry").to_dict("records")
-        typer.echo(json.dumps(rows, ensure_ascii=False))
+        tell_json(rows)
         return
     if study.keys.notice:
-        typer.echo(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
+        tell(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
     texts = [
         (
             unit.key, ", ".join(unit.zones), people_text(unit.people / PEOPLE), f"{unit.area_m2 / 1e6:.2f}",
@@ -168,7 +169,7 @@ def units(  # noqa: PLR0917
     ]  # fmt: skip
     show_table(("unit", "zones", "people", "km²", "verdict", "cut by"), texts, as_json=False)
     fit, size = sum(unit.verdict == "fits" for unit in found.units), found.level
-    typer.echo(
+    tell(
         say(
             f"{fit} of {len(found)} units have {size.least:,} to {size.most:,} people; {out} written",
             f"{len(found)} 个单元中 {fit} 个有 {size.least:,}–{size.most:,} 人；已写出 {out}",

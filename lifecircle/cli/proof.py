@@ -1,6 +1,5 @@
 """Verbs that hold results against their inputs, and against other results: verify, diff."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -8,7 +7,7 @@ import typer
 
 from lifecircle.cli.options import Json, app, bar
 from lifecircle.language import say
-from lifecircle.publish.terminal import plain_text, show_diff
+from lifecircle.publish.terminal import show_diff, tell, tell_json
 
 
 @app.command()
@@ -29,26 +28,24 @@ def verify(
     with bar(quiet=as_json) as progress:
         found = verified(folder, inputs=inputs, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        tell_json(found.to_dict())
         if not found.held:
             raise typer.Exit(CheckError.exit_code)
         return
     for name, (then, now) in found.other_versions.items():
-        typer.echo(
-            plain_text(
-                say(
-                    f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes",
-                    f"由 {name} {then} 计算，现以 {now} 核验：比对内容而非字节",
-                )
+        tell(
+            say(
+                f"made with {name} {then}, verified with {now}: compared by what files say, not by their bytes",
+                f"由 {name} {then} 计算，现以 {now} 核验：比对内容而非字节",
             )
         )
     for difference in found.differences:
-        typer.echo(plain_text(str(difference)))
+        tell(str(difference))
     if found.more:
-        typer.echo(say(f"and {found.more:,} more", f"另有 {found.more:,} 项"))
+        tell(say(f"and {found.more:,} more", f"另有 {found.more:,} 项"))
     if not found.held:
         raise CheckError(found.line)
-    typer.echo(found.line)
+    tell(found.line)
 
 
 @app.command()
@@ -72,6 +69,6 @@ def diff(
     with bar(quiet=as_json) as progress:
         found = compared(before, after, inputs=inputs, tables_only=tables, threads=threads, progress=progress)
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        tell_json(found.to_dict())
         return
     show_diff(found)

@@ -1,6 +1,5 @@
 """Verbs on a region and on its results: run, check, info."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -28,7 +27,7 @@ from lifecircle.cli.options import (
     study_of,
 )
 from lifecircle.language import say
-from lifecircle.publish.terminal import show_findings, show_table
+from lifecircle.publish.terminal import show_findings, show_table, tell, tell_json
 
 
 @app.command()
@@ -88,16 +87,16 @@ def run(  # noqa: PLR0917
             prepared = study.prepare(progress=progress)
             line = prepared.check.line
         if not as_json:
-            typer.echo(line)
+            tell(line)
         with bar(quiet=as_json) as progress:
             result = prepared.run(threads=threads, progress=progress)
             folder = result.write(progress=progress)
     if as_json:
-        typer.echo(json.dumps(result.summary, ensure_ascii=False))
+        tell_json(result.summary)
     else:
         show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
-        typer.echo(result.self_check.line)
-        typer.echo(f"{folder / 'index.html'}")
+        tell(result.self_check.line)
+        tell(f"{folder / 'index.html'}")
 
 
 @app.command()
@@ -133,19 +132,19 @@ def check(  # noqa: PLR0917
         found = study.prepare(progress=progress, allow_empty=True).check
     path = write_check(study.out, found.findings)
     if as_json:
-        typer.echo(json.dumps(found.findings, ensure_ascii=False))
+        tell_json(found.findings)
         return
     if study.keys.notice:
-        typer.echo(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
-    typer.echo(found.line)
+        tell(say(study.keys.notice, study.keys.notice_zh or study.keys.notice))
+    tell(found.line)
     for title, head, rows in found.tables():
         if rows:
-            typer.echo(f"\n{title}")
+            tell(f"\n{title}")
             show_table(head, rows, as_json=False)
-    typer.echo("")
+    tell("")
     for warning in found.findings["warnings"]:
-        typer.echo(say(f"warning: {warning['text']}", f"注意：{warning['text_zh']}"))
-    typer.echo(f"{path}")
+        tell(say(f"warning: {warning['text']}", f"注意：{warning['text_zh']}"))
+    tell(f"{path}")
 
 
 @app.command()
@@ -154,41 +153,41 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Say what a results folder holds, or what a region known by name is and needs."""
+    from lifecircle.assess.wording import people_text, share_text
     from lifecircle.errors import DataError
     from lifecircle.profiles import preset_names
     from lifecircle.publish.files import restore
+    from lifecircle.reading import read_json
 
     restore(folder)
     if not folder.exists() and str(folder) in preset_names("regions"):
         print_region(str(folder), as_json=as_json)
         return
     try:
-        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        _ = summary["figures"][0]["met"], manifest["finished"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        summary = read_json(folder / "summary.json")
+        manifest = read_json(folder / "manifest.json")
+        standard, date, finished = summary["standard"], summary["data_date"], manifest["finished"]
+        lines = [
+            f"{summary['title']} · {summary['title_zh']}",
+            say(summary["notice"], summary.get("notice_zh") or summary["notice"]),
+            say(
+                f"standard {standard}, data of {date}, finished {finished}",
+                f"标准 {standard}，数据日期 {date}，完成于 {finished}",
+            ),
+        ]
+        measure = "people" if summary["population_known"] else "cells"
+        rows = [
+            (str(f["service"]), share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
+            for f in summary["figures"]
+            if f["kind"] == "region" and f["measure"] == measure
+        ]
+    except (ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
         raise DataError(
             f"{folder} is no results folder of lifecircle ({error}); expected summary.json and manifest.json in it"
         ) from error
     if as_json:
-        typer.echo(json.dumps({"summary": summary, "manifest": manifest}, ensure_ascii=False))
+        tell_json({"summary": summary, "manifest": manifest})
         return
-    from lifecircle.assess.wording import people_text, share_text
-
-    typer.echo(f"{summary['title']} · {summary['title_zh']}")
-    if summary["notice"]:
-        typer.echo(say(summary["notice"], summary.get("notice_zh") or summary["notice"]))
-    standard, date, finished = summary["standard"], summary["data_date"], manifest["finished"]
-    typer.echo(
-        say(
-            f"standard {standard}, data of {date}, finished {finished}",
-            f"标准 {standard}，数据日期 {date}，完成于 {finished}",
-        )
-    )
-    measure = "people" if summary["population_known"] else "cells"
-    rows = [
-        (f["service"], share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
-        for f in summary["figures"]
-        if f["kind"] == "region" and f["measure"] == measure
-    ]
+    for line in filter(None, lines):
+        tell(str(line))
     show_table(("service", "covered", measure, "of"), rows, as_json=False)

@@ -36,6 +36,7 @@ from lifecircle.publish.promises import promise_rows
 from lifecircle.publish.scene import classes
 from lifecircle.publish.scorecard import clause_rows, gap_rows, scorecard_frame
 from lifecircle.publish.verdicts import write_verdicts
+from lifecircle.reading import read_json
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -223,8 +224,8 @@ def _is_ours(folder: Path) -> bool:
         return False
     try:
         if names == {"check.json"}:
-            return "snapping" in json.loads((folder / "check.json").read_text(encoding="utf-8"))
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            return "snapping" in read_json(folder / "check.json")
+        manifest = read_json(folder / "manifest.json")
         return "lifecircle" in manifest["versions"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lifecircle.errors import SourceError
+from lifecircle.reading import read_json
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +101,11 @@ def _lock(descriptor: int) -> None:
 def _holder(path: Path) -> str:
     """Say who holds a lock, as far as the lock tells."""
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        said = read_json(path)
         host = str(said["host"])
         where = "" if host == socket.gethostname() else f" on {host[:100]!r}"
         return f"process {int(said['pid'])}{where} since {datetime.fromisoformat(said['since']):%Y-%m-%d %H:%M:%S} UTC"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, OverflowError, KeyError, TypeError):
         return "it does not say which"
 
 

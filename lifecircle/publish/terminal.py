@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from lifecircle.errors import plain_text
 from lifecircle.language import say
 
 if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # a list of profiles need not wait for what draws maps
 def show_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
     """Print rows as a table, or as a JSON list of objects."""
     if as_json:
-        typer.echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], ensure_ascii=False))
+        tell_json([dict(zip(head, row, strict=True)) for row in rows])
         return
     from rich.console import Console
     from rich.table import Table
@@ -48,9 +49,15 @@ _HEADS = {
 """Heads of tables in Chinese."""
 
 
-def plain_text(text: str) -> str:
-    """Take the control characters out of text that comes from a file: a terminal would obey them."""
-    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+def tell(text: str, *, err: bool = False) -> None:
+    """Print text, whatever names out of files stand in it: a terminal gets nothing to obey."""
+    typer.echo(plain_text(text), err=err)
+
+
+def tell_json(value: object) -> None:
+    """Print JSON on one line, with nothing in it that a terminal obeys or an encoding does not take."""
+    text = json.dumps(value, ensure_ascii=False)
+    typer.echo("".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *, walker: str | None) -> None:
@@ -69,9 +76,9 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
 
     coverage = found.coverage
     if about.notice:
-        typer.echo(say(about.notice, about.notice_zh))
+        tell(say(about.notice, about.notice_zh))
     if walker:
-        typer.echo(
+        tell(
             say(
                 f"Every time rule is walked by {walker}; metre rules are as the standard says.",
                 f"以时间计的规则均由 {walker} 步行；以米计的规则按标准。",
@@ -80,10 +87,10 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     lines = [(line.kind, say(line.english, line.chinese)) for line in headline(coverage)]
     overlays = [f"  {text}" for kind, text in lines if kind == "overlay"]
     heading = [say("Further views of it; they overlap the zones:", "其他范围（与分区重叠）：")] if overlays else []
-    typer.echo("\n".join([*(text for kind, text in lines if kind != "overlay"), *heading, *overlays]))
+    tell("\n".join([*(text for kind, text in lines if kind != "overlay"), *heading, *overlays]))
     measure = "people" if coverage.cells.people is not None else "cells"
     if measure == "cells":
-        typer.echo(
+        tell(
             say(
                 "No population raster was given: figures are shares of residential cells, people are unknown.",
                 "未提供人口栅格：数字为居住格网占比，人数未知。",
@@ -102,20 +109,20 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     show_table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
     if coverage.absent:
         absent = ", ".join(say(key, service.title_zh) for key, service in coverage.absent.items())
-        typer.echo(say(f"Not judged, for the data holds none: {absent}.", f"数据中没有，未判定：{absent}。"))
+        tell(say(f"Not judged, for the data holds none: {absent}.", f"数据中没有，未判定：{absent}。"))
     if any(row.clause or row.mark for row in found.clauses.rows):
         standard = coverage.standard
-        typer.echo(say(f"\n{standard.title} clause by clause:", f"\n{standard.title_zh}，逐条："))
+        tell(say(f"\n{standard.title} clause by clause:", f"\n{standard.title_zh}，逐条："))
         head = ("clause", "what", "rule", "facilities", "residents", "residential land", "verdict")
         show_table(head, scorecard.terminal_rows(found.clauses), as_json=False)
     if found.promises.promises:
         source = coverage.standard.source
-        typer.echo(say(f"\nWhat the plan promises ({source}):", f"\n规划承诺（{source}）："))
+        tell(say(f"\nWhat the plan promises ({source}):", f"\n规划承诺（{source}）："))
         columns = ("clause", "promise", "where", "by", "found", "verdict")
         show_table(columns, promises.terminal_rows(found.promises), as_json=False)
     _show_doubts(summary["data"])
     if not summary["population_spans_region"]:
-        typer.echo(
+        tell(
             say(
                 "The population raster does not span the region: who lives beyond it is not counted.",
                 "人口栅格未覆盖全区：范围外居民未计入。",
@@ -136,7 +143,7 @@ _MOVED = {
 def show_diff(found: "Diff") -> None:
     """Print what differs between two results folders: inputs, parameters, figures with what they owe, and cells."""
     if found.same:
-        typer.echo(say("No input, parameter, figure or cell differs.", "输入、参数、数字与格网均无差异。"))
+        tell(say("No input, parameter, figure or cell differs.", "输入、参数、数字与格网均无差异。"))
         return
     for title, rows in (
         (say("Inputs that differ:", "不同的输入："), found.inputs),
@@ -144,13 +151,13 @@ def show_diff(found: "Diff") -> None:
         (say("Versions that differ:", "不同的版本："), found.versions),
     ):
         if rows:
-            typer.echo(title)
+            tell(title)
             texts = [(str(key), _short(a), _short(b)) for key, a, b in rows[:_MOST_ROWS]]
             show_table(("what", "before", "after"), texts, as_json=False)
             _say_rest(rows)
     if found.changes:
         measure = say(found.measure, _HEADS[found.measure])
-        typer.echo(
+        tell(
             say(
                 f"\nFigures that differ ({measure} with the service in reach); {found.how}:",
                 f"\n不同的数字（可达该服务的{measure}）；{found.how}：",
@@ -177,7 +184,7 @@ def show_diff(found: "Diff") -> None:
         if number:
             cells.append(("", what, number, people))
     if cells:
-        typer.echo(say("\nCells (by their main access point):", "\n格网（按主要出入点）："))
+        tell(say("\nCells (by their main access point):", "\n格网（按主要出入点）："))
         told = [(service, what, f"{number:,}", _plain(people)) for service, what, number, people in cells]
         show_table(("service", "what", "cells", "people"), told, as_json=False)
 
@@ -185,7 +192,7 @@ def show_diff(found: "Diff") -> None:
 def _say_rest(rows: Sequence[object]) -> None:
     if len(rows) > _MOST_ROWS:
         more = len(rows) - _MOST_ROWS
-        typer.echo(say(f"and {more} more (--json tells all)", f"另有 {more} 项（--json 可看全部）"))
+        tell(say(f"and {more} more (--json tells all)", f"另有 {more} 项（--json 可看全部）"))
 
 
 def _short(value: Any) -> str:
@@ -206,7 +213,7 @@ def show_standard(standard: "Standard") -> None:
     from lifecircle.assess.clauses import near_text
     from lifecircle.profiles import Profile
 
-    typer.echo(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
+    tell(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
     rows: list[tuple[str, ...]] = []
     for key, s in standard.services.items():
         unit = Profile.load(s.profile).unit
@@ -242,7 +249,7 @@ def show_standard(standard: "Standard") -> None:
         for key, p in standard.promises.items()
     ]  # fmt: skip
     if further:
-        typer.echo("")
+        tell("")
         show_table(("rule", "kind", "asks", "clause", "status", "source"), further, as_json=False)
 
 
@@ -258,7 +265,7 @@ def _show_doubts(data: dict[str, Any]) -> None:
         if doubt["cells"]:
             n, people = f"{doubt['cells']:,}", people_text(doubt["people"]) if doubt["people"] is not None else ""
             who, who_zh = (f" with {people} people", f"（{people} 人）") if people else ("", "")
-            typer.echo(
+            tell(
                 say(
                     f"{n} cells{who} {what}: their gaps may be the data's.",
                     f"{n} 个格网{who_zh}{what_zh}：其缺口可能源于数据。",

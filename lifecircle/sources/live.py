@@ -16,6 +16,7 @@ from osmium.osm.mutable import Node, Relation, Way
 
 from lifecircle.errors import DataError, LifecircleError, SourceError
 from lifecircle.places import Area, Place
+from lifecircle.reading import read_json
 from lifecircle.region import Region, geodesic_length
 from lifecircle.sources.boundaries import clean, read_region
 from lifecircle.sources.osm import FETCHED, KEYS, digest
@@ -200,7 +201,7 @@ def _there(out: Path, asked: dict[str, Any]) -> Fetched | None:
         return None
     instead = "choose another --out, or --refresh to replace it"
     try:
-        said = json.loads(_sidecar(out).read_text(encoding="utf-8"))
+        said = read_json(_sidecar(out))
         west, south, east, north = map(float, said["box"])
         counts = {kind: int(said["counts"][kind]) for kind in ("nodes", "ways", "relations")}
         fetched = Fetched(
@@ -208,7 +209,7 @@ def _there(out: Path, asked: dict[str, Any]) -> Fetched | None:
             **counts, size=out.stat().st_size, requests=0, anew=False,
         )  # fmt: skip
         same = said["asked"] == asked
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, OverflowError, KeyError, TypeError) as error:
         raise SourceError(f"{out} is there already, and nothing says that it was fetched ({instead})") from error
     if digest(out) != fetched.sha256:
         raise SourceError(f"{out} is not what was fetched on {said.get('fetched')}: its checksum differs ({instead})")

@@ -2,10 +2,12 @@
 
 import hashlib
 import logging
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from lifecircle.errors import DataError
+from lifecircle.errors import DataError, LifecircleError
+from lifecircle.reading import check_packed_xml, check_pbf
 
 log = logging.getLogger(__name__)
 
@@ -164,12 +167,25 @@ def reading(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise DataError(f"there is no OSM file {path}; give the path of an extract (.osm.pbf)")
     try:
+        stat = path.stat()
+        _check(path, stat.st_size, stat.st_mtime_ns)
         yield
-    except (RuntimeError, ValueError, OSError) as error:
+    except LifecircleError:
+        raise
+    except (RuntimeError, ValueError, OSError, EOFError, zlib.error, osmium.InvalidLocationError) as error:
         raise DataError(
             f"{path} cannot be read as OSM data ({error}); is it damaged, cut short, or "
             "not sorted by type and id (osmium sort)?"
         ) from error
+
+
+@lru_cache(maxsize=8)
+def _check(path: Path, size: int, changed_ns: int) -> None:  # noqa: ARG001  another size or time is another file
+    """Refuse what libosmium could not bear, once for every file."""
+    if path.name.endswith(".pbf"):
+        check_pbf(path)
+    elif path.name.endswith((".gz", ".bz2")):
+        check_packed_xml(path)
 
 
 def _stream(

@@ -379,7 +379,7 @@ class _WrongError(Exception):
 def _check_elements(elements: list[Any]) -> None:
     ids: dict[str, set[int]] = {kind: set() for kind in _TYPES}
     for element in elements:
-        if not isinstance(element, dict) or element.get("type") not in _TYPES or not _is_id(element.get("id")):
+        if not isinstance(element, dict) or not _is_type(element.get("type")) or not _is_id(element.get("id")):
             raise _WrongError(clean(json.dumps(element, default=str))[:_TOLD])
         ids[element["type"]].add(element["id"])
         if not _ELEMENT[element["type"]](element) or not _are_tags(element.get("tags", {})):
@@ -391,6 +391,10 @@ def _check_elements(elements: list[Any]) -> None:
             refs = {member["ref"] for member in element["members"] if member["type"] == "way"}
             if not ids["way"].issuperset(refs):
                 raise _WrongError(f"relation {element['id']} comes without some of its ways")
+
+
+def _is_type(value: object) -> bool:
+    return isinstance(value, str) and value in _TYPES
 
 
 def _is_id(value: object) -> bool:
@@ -408,7 +412,7 @@ def _are_tags(tags: object) -> bool:
 
 
 def _is_degree(value: object, most: float) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) <= most  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= most  # type: ignore[arg-type]
 
 
 def _is_node(element: Element) -> bool:
@@ -426,7 +430,7 @@ def _is_relation(element: Element) -> bool:
         return False
     element["members"] = members
     return all(
-        isinstance(m, dict) and m.get("type") in _TYPES and _is_id(m.get("ref")) and _is_text(m.get("role", ""))
+        isinstance(m, dict) and _is_type(m.get("type")) and _is_id(m.get("ref")) and _is_text(m.get("role", ""))
         for m in members
     )
 

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from lifecircle.errors import DataError
-from lifecircle.sources.tiles import Mosaic, Pieced
+from lifecircle.sources.tiles import MOST_PIXELS, Mosaic, Pieced
 
 log = logging.getLogger(__name__)
 
 _LOWEST_M, _HIGHEST_M = -500.0, 9000.0  # the Dead Sea's shore and Everest, with room
 _CROWD = 1e7  # people in one pixel: more than any
+_FAR = 1e12  # pixels
 _CODES = 3  # negative values that a raster may use for "unknown" without declaring them
 
 
@@ -210,8 +211,13 @@ def _read(
             f"the {what} raster {mosaic.name} does not cover the region: the raster spans "
             f"{tuple(round(b, 3) for b in mosaic.bounds)} in {mosaic.crs.to_string()[:60]}"
         )
+    row, column, height, width = place
+    if width * height > MOST_PIXELS:
+        raise DataError(
+            f"the {what} raster {mosaic.name} has {width:,} x {height:,} pixels over the region, more than the "
+            f"{MOST_PIXELS:,} that are read; resample it to larger ones (gdalwarp -tr ...)"
+        )
     pieced = mosaic.window(*place)
-    row, column = place[:2]
     transform = mosaic.transform @ rasterio.Affine.translation(column, row)
     notes = []
     if mosaic.band:
@@ -296,6 +302,7 @@ def _window_over(raster: Mosaic, boundary: BaseGeometry, margin: int) -> tuple[i
     if not np.isfinite([left, bottom, right, top]).all():
         return None
     corners = [~raster.transform @ (x, y) for x in (left, right) for y in (bottom, top)]
+    corners = np.clip(np.nan_to_num(corners, nan=np.inf), -_FAR, _FAR).tolist()
     c0, r0 = (int(np.floor(min(corner[i] for corner in corners))) - margin for i in (0, 1))
     c1, r1 = (int(np.ceil(max(corner[i] for corner in corners))) + margin for i in (0, 1))
     c0, r0, c1, r1 = max(c0, 0), max(r0, 0), min(c1, raster.width), min(r1, raster.height)

@@ -29,6 +29,7 @@ ENCODINGS = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251")
 """What a text that is no UTF is taken for, whichever reads most like a language (charset-normalizer)."""
 
 _PEOPLE = ("lon", "lat", "people")
+_MOST_COLUMNS = 1000
 _WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
 _HEADERS = {
     "name": "name title facility 名称 名字 设施名称 机构名称 单位名称 学校名称 项目名称 站点名称 名稱",
@@ -101,8 +102,7 @@ def read_facilities(
         The file cannot be read, has no column of places, or two columns could be it.
     """
     path = Path(path)
-    size = _size(path)
-    if size > MOST_BYTES:
+    if (size := _size(path)) > MOST_BYTES:
         raise DataError(f"{path} has {size:,} bytes; a list of facilities has at most {MOST_BYTES:,}: cut it down")
     kind = path.suffix.casefold()
     told, crs = "", None
@@ -156,8 +156,14 @@ def _size(path: Path) -> int:
     try:
         if path.is_file():
             return path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the table {path}: {error}") from error
+        if path.exists():
+            raise DataError(f"cannot read the table {path}: it is no file; give the path of a file")
+    except OSError as error:
+        raise DataError(f"cannot read the table {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a NUL in it; ours is one too
+        raise (
+            error if isinstance(error, DataError) else DataError(f"cannot read the table {path!r}: {error}")
+        ) from error
     raise DataError(f"cannot read the table {path}: there is no such file")
 
 
@@ -174,6 +180,8 @@ def _csv(path: Path, encoding: str | None) -> tuple[pd.DataFrame, str]:
 
 def _decoded(path: Path, encoding: str | None = None) -> tuple[str, str]:
     """Text of a file, and what it was encoded in."""
+    if (size := _size(path)) > MOST_BYTES:
+        raise DataError(f"the table {path} has {size:,} bytes, more than the {MOST_BYTES:,} that are read")
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -201,6 +209,8 @@ def _decoded(path: Path, encoding: str | None = None) -> tuple[str, str]:
 
 
 def _parsed(path: Path, text: str, mark: str = ",") -> pd.DataFrame:
+    if text.partition("\n")[0].count(mark) > _MOST_COLUMNS:
+        raise DataError(f"{path} has more than {_MOST_COLUMNS} columns; is it the right file?")
     try:
         with warnings.catch_warnings():
             # A row with more cells than the header has names would else have its first cells taken for labels.
@@ -408,6 +418,8 @@ def read_places(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float
     path = Path(path)
     frame = _parsed(path, _decoded(path)[0])
     lacking = [name for name in _PEOPLE if name not in frame.columns]
+    if len(lacking) == len(_PEOPLE):  # what is no such table may be anything, and is nothing for a message or a log
+        raise DataError(f"{path} has none of the columns {', '.join(_PEOPLE)}; is it a CSV table with a header?")
     if lacking:
         raise DataError(
             f"{path} lacks the column {', '.join(lacking)}; it has {', '.join(map(str, frame.columns))}. Expected "

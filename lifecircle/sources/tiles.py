@@ -17,8 +17,10 @@ import rasterio.windows
 from numpy.typing import NDArray
 from pydantic import Field
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 
-from lifecircle.errors import CrsError, DataError
+from lifecircle.errors import CrsError, DataError, LifecircleError
+from lifecircle.reading import unzipped
 
 Tiled = Path | Annotated[list[Path], Field(min_length=1)]
 """A raster as a study names it: one file (a VRT may be one), or the tiles that it lies in."""
@@ -33,6 +35,10 @@ that fetch what they show from elsewhere, or run code."""
 _SAFE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "CPL_VSIL_CURL_ALLOWED_FILENAME": "nothing"}
 """No file beside a raster is read but what its format needs, and nothing is fetched."""
 
+MOST_PIXELS = 100_000_000
+"""More are not read at once: 10 m over the whole of Shanghai are 64 million."""
+
+_LARGEST_TILE = 2 * 7201 * 7201 * 2  # bytes of a tile of heights, of half a second of arc
 _OFF = 0.02  # pixels: tiles that are off the common grid by less lie on it
 _LARGEST_VRT = 32 << 20  # bytes; 100,000 tiles
 
@@ -228,25 +234,53 @@ def opened(path: Path, what: str) -> Iterator[rasterio.DatasetReader]:
     DataError
         It is missing, or cannot be read.
     """
-    if not path.exists():
+    if not path.is_file():
         raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
     try:
         with warnings.catch_warnings(), rasterio.Env(**_SAFE):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said later, as an error
-            with rasterio.open(_virtual(path), driver=_FORMATS.get(path.suffix.casefold(), "GTiff")) as raster:
+            with _plain(path) as raster:
+                _check(raster, f"the {what} raster {path}")
                 yield raster
-    except RasterioError as error:
+    except (RasterioError, ValueError) as error:
+        if isinstance(error, LifecircleError):
+            raise
         raise DataError(
             f"{path} cannot be read as a raster: {error}; expected a GeoTIFF, a VRT of files beside it, or a file in "
             + ", ".join(_FORMATS)
         ) from error
 
 
-def _virtual(path: Path) -> str:
-    # An SRTM tile travels zipped; GDAL looks inside by itself.
-    if path.name.endswith(".hgt.zip"):
-        return f"/vsizip/{path.resolve()}/{path.name.removesuffix('.zip')}"
-    return str(path)
+@contextmanager
+def _plain(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """Open a file by the one driver that its name calls for; a zipped tile of heights is unzipped into memory."""
+    driver = _FORMATS.get(path.suffix.casefold(), "GTiff")
+    if not path.name.endswith(".hgt.zip"):
+        with rasterio.open(path, driver=driver) as raster:
+            yield raster
+        return
+    name = path.name.removesuffix(".zip")
+    # GDAL itself looks into a .zip too, and has been seen to fall over a damaged one.
+    with (
+        MemoryFile(unzipped(path, name, most=_LARGEST_TILE), filename=name) as held,
+        held.open(driver=driver) as raster,
+    ):
+        yield raster
+
+
+def _check(raster: rasterio.DatasetReader, what: str) -> None:
+    """Refuse a raster whose pixels lie nowhere, or are no numbers, or come in pieces that no memory holds."""
+    grid = raster.transform
+    if not np.isfinite(grid).all() or grid.is_degenerate or not np.isfinite(~grid).all():
+        raise DataError(f"{what} says of its pixels that they lie nowhere ({tuple(grid)[:6]}); georeference it anew")
+    if np.dtype(raster.dtypes[0]).kind not in "iuf":
+        raise DataError(f"{what} holds {raster.dtypes[0]}; expected whole or real numbers")
+    rows, columns = raster.block_shapes[0]
+    if rows * columns > MOST_PIXELS:
+        raise DataError(
+            f"{what} is stored in pieces of {columns:,} x {rows:,} pixels, more than the {MOST_PIXELS:,} "
+            "that are read; rewrite it in tiles (gdal_translate -co TILED=YES)"
+        )
 
 
 @dataclass(frozen=True)
@@ -366,7 +400,9 @@ def _values(tile: Tile, window: rasterio.windows.Window) -> NDArray[np.float64]:
             with np.errstate(over="ignore", invalid="ignore"):
                 values[read.data == np.float64(code).astype(read.dtype)] = np.nan
         values[~np.isfinite(values)] = np.nan
-        return np.asarray(values * raster.scales[0] + raster.offsets[0])
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is nobody's number
+            values = values * raster.scales[0] + raster.offsets[0]
+        return np.asarray(values)
 
 
 # ------------------------------------------------------------------------------------------------------------- VRT
