@@ -2,8 +2,11 @@
 
 import logging
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -136,10 +139,7 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
     if not path.is_file():
         raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said below, as an error
-            opened = _opened(path)
-        with opened as raster:
+        with _opened(path) as raster:
             _check(raster, f"the {what} raster {path}")
             if raster.crs is None:
                 raise CrsError(
@@ -179,13 +179,24 @@ def _read(path: str | Path, boundary: BaseGeometry, *, what: str, margin: int) -
     return RasterWindow(values, transform, crs, int(window.row_off), int(window.col_off), whole)
 
 
-def _opened(path: Path) -> rasterio.DatasetReader:
+@contextmanager
+def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
     """Open a raster, by the one driver that its name calls for; a zipped tile is unzipped into memory."""
     if path.name.endswith(".hgt.zip"):
         name = path.name.removesuffix(".zip")
         # GDAL itself looks into a .zip too, and has been seen to fall over a damaged one.
-        return MemoryFile(unzipped(path, name, most=_LARGEST_TILE), filename=name).open(driver="SRTMHGT")
-    return rasterio.open(path, driver=_DRIVERS.get(path.suffix.lower(), "GTiff"))
+        tile = unzipped(path, name, most=_LARGEST_TILE)  # GDAL reads it where it lies: it must live as long
+        with MemoryFile(tile, filename=name) as memory, _quietly(memory.open, driver="SRTMHGT") as raster:
+            yield raster
+    else:
+        with _quietly(rasterio.open, path, driver=_DRIVERS.get(path.suffix.lower(), "GTiff")) as raster:
+            yield raster
+
+
+def _quietly(opener: Callable[..., rasterio.DatasetReader], *what: Any, **keys: Any) -> rasterio.DatasetReader:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said as an error, where there is no CRS
+        return opener(*what, **keys)
 
 
 def _check(raster: rasterio.DatasetReader, what: str) -> None:
