@@ -260,11 +260,10 @@ def _plain(path: Path) -> Iterator[rasterio.DatasetReader]:
             yield raster
         return
     name = path.name.removesuffix(".zip")
-    # GDAL itself looks into a .zip too, and has been seen to fall over a damaged one.
-    with (
-        MemoryFile(unzipped(path, name, most=_LARGEST_TILE), filename=name) as held,
-        held.open(driver=driver) as raster,
-    ):
+    # GDAL itself looks into a .zip too, and has been seen to fall over a damaged one. It reads the tile where it lies:
+    # that must live as long as the raster.
+    tile = unzipped(path, name, most=_LARGEST_TILE)
+    with MemoryFile(tile, filename=name) as held, held.open(driver=driver) as raster:
         yield raster
 
 

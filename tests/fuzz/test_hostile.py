@@ -279,6 +279,15 @@ def test_a_zipped_tile_is_read(here):
     assert unzipped(here / "N45E009.hgt.zip", "N45E009.hgt", most=len(TILE)) == TILE
 
 
+def test_a_zipped_tile_is_read_as_one_that_is_not(here):
+    tile = np.random.default_rng(1).integers(0, 900, (1201, 1201)).astype(">i2").tobytes()
+    plain = put(here / "N45E009.hgt", tile)
+    wide = shapely.box(9.01, 45.01, 9.99, 45.99)
+    for _ in range(3):
+        packed = read_elevation(zipped(here / "N45E009.hgt.zip", [("N45E009.hgt", tile)]), wide)
+        assert np.array_equal(packed.values, read_elevation(plain, wide).values)
+
+
 VRT = """<VRTDataset rasterXSize="4" rasterYSize="1"><SRS>EPSG:4326</SRS><GeoTransform>9,.1,0,45.1,0,-.1</GeoTransform>
 <VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand"><SourceFilename relativeToVRT="1">../passwd</SourceFilename>
 <ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset><LineOffset>4</LineOffset></VRTRasterBand></VRTDataset>"""
