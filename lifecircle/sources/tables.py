@@ -30,7 +30,8 @@ ENCODINGS = ("gb18030", "big5", "shift_jis", "euc_kr", "cp1252", "cp1251")
 
 _PEOPLE = ("lon", "lat", "people")
 _MOST_COLUMNS = 1000
-_WORKBOOKS = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
+_WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+_MOST_CELLS = 2_000_000
 _HEADERS = {
     "name": "name title facility 名称 名字 设施名称 机构名称 单位名称 学校名称 项目名称 站点名称 名稱",
     "lon": "lon lng long longitude x xcoord pointx wgs84lon wgs84lng gcj02lon gcj02lng bd09lon bd09lng "
@@ -88,7 +89,7 @@ def read_facilities(
     Parameters
     ----------
     path : path
-        ``.csv``, ``.tsv``, ``.txt``; ``.xlsx``, ``.xlsm``, ``.xls``, ``.ods``; ``.geojson``, ``.json``; ``.gpkg``.
+        ``.csv``, ``.tsv``, ``.txt``; ``.xlsx``, ``.xlsm``; ``.geojson``, ``.json``; ``.gpkg``.
     columns : dict of str, optional
         Header by meaning (`MEANINGS`); what is not given is guessed by the header.
     sheet : str, optional
@@ -117,8 +118,8 @@ def read_facilities(
         frame, shapes, crs = _geopackage(path, sheet)
     else:
         raise DataError(
-            f"{path} is no table that is read here; expected .csv, .tsv, .txt, .xlsx, .xls, .ods, .geojson or .gpkg "
-            "(export a shapefile as GeoPackage)"
+            f"{path} is no table that is read here; expected .csv, .tsv, .txt, .xlsx, .geojson or .gpkg "
+            "(save an .xls or .ods as .xlsx, export a shapefile as GeoPackage)"
         )
     frame.columns = [str(name) for name in frame.columns]
     meant = _columns(path, list(frame.columns), columns or {}, placed=shapes is not None)
@@ -227,24 +228,64 @@ def _parsed(path: Path, text: str, mark: str = ",") -> pd.DataFrame:
 
 
 def _workbook(path: Path, sheet: str | None) -> pd.DataFrame:
-    from python_calamine import CalamineError, CalamineWorkbook
+    from openpyxl import load_workbook
 
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as packed:
-                size = sum(part.file_size for part in packed.infolist())
-            if size > MOST_BYTES:
-                raise DataError(f"{path} unpacks to {size:,} bytes; a list of facilities has at most {MOST_BYTES:,}")
-        book = CalamineWorkbook.from_path(str(path))
-        sheets = {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
-    except (CalamineError, OSError, zipfile.BadZipFile, ValueError) as error:
-        raise DataError(f"cannot read the workbook {path}: {error}") from error
-    rows = [[_cell(value) for value in row] for row in sheets[_only(path, "sheet", sheet, sheets)]]
+        _check_parts(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of colours and rules that play no part here
+            book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            try:
+                sheets = {one.title: _sheet(path, one) for one in book.worksheets}
+            finally:
+                book.close()
+    except DataError:
+        raise
+    except Exception as error:  # openpyxl is not made for damaged files: it raises whatever it meets
+        raise DataError(f"cannot read the workbook {path}: {type(error).__name__}: {error}") from error
+    rows = sheets[_only(path, "sheet", sheet, sheets)]
     # What stands above the header, a title say, has fewer cells than it.
     wide = max((sum(map(bool, row)) for row in rows), default=0)
     head = next((ix for ix, row in enumerate(rows) if sum(map(bool, row)) > wide / 2), 0)
-    names = [name or f"column {number}" for number, name in enumerate(rows[head] if rows else [], start=1)]
-    return pd.DataFrame([row for row in rows[head + 1 :] if any(row)], columns=names, dtype=object)
+    header = rows[head] if rows else []
+    names = [name or f"column {number}" for number, name in enumerate(header, start=1)]
+    return pd.DataFrame([_wide(row, len(names)) for row in rows[head + 1 :]], columns=names, dtype=object)
+
+
+def _check_parts(path: Path) -> None:
+    """Refuse a workbook that unpacks to a flood, or whose parts define entities."""
+    with zipfile.ZipFile(path) as packed:
+        size = sum(part.file_size for part in packed.infolist())
+        if size > MOST_BYTES:
+            raise DataError(f"{path} unpacks to {size:,} bytes; a list of facilities has at most {MOST_BYTES:,}")
+        for name in packed.namelist():
+            with packed.open(name) as part:
+                if b"<!DOCTYPE" in part.read(4096):
+                    raise DataError(f"{path} is no workbook as spreadsheets write it ({name[:80]!r} has a DOCTYPE)")
+
+
+def _sheet(path: Path, sheet: Any) -> list[list[str]]:
+    """Cells of a sheet as texts, without empty rows and empty ends of rows.
+
+    What a sheet says of its size is not believed: it may be all there could be, and mostly is nothing.
+    """
+    sheet.reset_dimensions()
+    rows, cells = [], 0
+    for values in sheet.iter_rows(values_only=True):
+        row = ["" if value is None else _cell(value) for value in values]
+        while row and not row[-1]:
+            row.pop()
+        if row:
+            rows.append(row)
+            cells += len(row)
+        if cells > _MOST_CELLS:
+            raise DataError(f"{path} has more than {_MOST_CELLS:,} cells on one sheet; cut it down to the list itself")
+    return rows
+
+
+def _wide(row: list[str], width: int) -> list[str]:
+    """Make a row as wide as the header: what stands beyond it has no name."""
+    return [*row[:width], *[""] * (width - len(row))]
 
 
 def _cell(value: Any) -> str:
@@ -273,7 +314,9 @@ def _geojson(path: Path) -> tuple[pd.DataFrame, NDArray[np.object_]]:
         try:
             shape = shapely.geometry.shape(geometry) if isinstance(geometry, dict) else None
             shapes[ix] = None if shape is None else _place(shape)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        except (
+            ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, shapely.errors.ShapelyError,
+        ) as error:  # fmt: skip
             raise DataError(f"{path}, feature {ix + 1}: its coordinates are broken: {error}") from error
     names = list(dict.fromkeys(str(key) for row in rows for key in row))
     return pd.DataFrame({name: [row.get(name) for row in rows] for name in names}, index=range(len(rows))), shapes

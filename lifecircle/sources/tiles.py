@@ -39,6 +39,7 @@ MOST_PIXELS = 100_000_000
 """More are not read at once: 10 m over the whole of Shanghai are 64 million."""
 
 _LARGEST_TILE = 2 * 7201 * 7201 * 2  # bytes of a tile of heights, of half a second of arc
+_LONGEST_SIDE = 2**31 - 1  # pixels, as GDAL counts them
 _OFF = 0.02  # pixels: tiles that are off the common grid by less lie on it
 _LARGEST_VRT = 32 << 20  # bytes; 100,000 tiles
 
@@ -521,7 +522,11 @@ def _rect(element: ET.Element | None) -> tuple[float, ...] | None:
 def _of_vrt(path: Path, what: str) -> Mosaic:
     """Lay the tiles of a VRT, by its grid; as in GDAL, the last one named lies on top."""
     vrt = _read_vrt(path, what)
-    if vrt.width < 1 or vrt.height < 1 or vrt.transform.determinant == 0 or not vrt.sources:
+    if (
+        not (0 < vrt.width <= _LONGEST_SIDE and 0 < vrt.height <= _LONGEST_SIDE)
+        or vrt.transform.determinant == 0
+        or not vrt.sources
+    ):
         raise DataError(f"the VRT {path} holds no tiles; expected what gdalbuildvrt writes")
     found = [_Opened.of(source.path, what) for source in vrt.sources]
     if vrt.wkt and not any(one.crs for one in found):

@@ -21,6 +21,7 @@ import geopandas as gpd
 import mutate
 import osmium
 import pandas as pd
+import rasterio
 import town
 
 from lifecircle.audit.contents import compare
@@ -107,10 +108,12 @@ def draw(home: Path) -> None:
     points = gpd.GeoDataFrame(listed, geometry=gpd.points_from_xy(listed["经度"], listed["纬度"]), crs=4326)
     points.to_file(home / "listed.geojson")
     points.to_file(home / "listed.gpkg")
-    (home / "tiles.vrt").write_text(TILES, encoding="utf-8")
+    with rasterio.open(home / "heights.tif") as heights:
+        grid = ", ".join(map(str, heights.transform.to_gdal()))
+    (home / "tiles.vrt").write_text(TILES.format(grid=grid), encoding="utf-8")
 
 
-TILES = """<VRTDataset rasterXSize="2" rasterYSize="2"><VRTRasterBand dataType="Float32" band="1"><SimpleSource>
+TILES = """<VRTDataset rasterXSize="2" rasterYSize="2"><GeoTransform>{grid}</GeoTransform><VRTRasterBand dataType="Float32" band="1"><SimpleSource>
 <SourceFilename relativeToVRT="1">heights.tif</SourceFilename><SourceBand>1</SourceBand>
 <SrcRect xOff="0" yOff="0" xSize="2" ySize="2"/><DstRect xOff="0" yOff="0" xSize="2" ySize="2"/>
 </SimpleSource></VRTRasterBand></VRTDataset>"""

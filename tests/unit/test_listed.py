@@ -11,6 +11,7 @@ import pytest
 import shapely
 import town
 from drawn import CRS, Drawing, boundary, lonlat, raster
+from openpyxl import load_workbook
 
 from lifecircle import cli
 from lifecircle.errors import CrsError, DataError, LifecircleError, StandardError
@@ -156,6 +157,7 @@ def test_hostile_cells_are_one_line_of_what_can_be_read(tmp_path):
         ("t.xlsx", "no workbook", "cannot read the workbook"),
         ("t.geojson", "{", "is not GeoJSON"),
         ("t.geojson", '{"type":"Feature","geometry":{"type":"Point","coordinates":["a"]},"properties":{}}', "feature 1: its coordinates are broken"),
+        ("t.geojson", '{"type":"Feature","geometry":{"type":"Point","coordinates":[1' + "0" * 400 + ',1]},"properties":{}}', "feature 1: its coordinates are broken"),
         ("absent.csv", None, "there is no such file"),
     ],
 )  # fmt: skip
@@ -180,6 +182,28 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
         packed.writestr("xl/worksheets/sheet1.xml", b"0" * 1_000_000)
     with pytest.raises(DataError, match="unpacks to 1,000,000 bytes"):
         read_facilities(tmp_path / "bomb.xlsx")
+
+
+def test_a_cell_at_the_far_end_takes_no_room(tmp_path):
+    """A stray format at XFD1048576 is common; a table as large as its sheet would be 17 billion cells."""
+    made = frame()
+    made.to_excel(tmp_path / "t.xlsx", index=False)
+    book = load_workbook(tmp_path / "t.xlsx")
+    book.active["XFD1048576"] = "far"
+    book.save(tmp_path / "t.xlsx")
+    assert same(plain(read_facilities(tmp_path / "t.xlsx")), expected())
+
+
+def test_a_workbook_that_defines_entities_is_refused(tmp_path):
+    frame().to_excel(tmp_path / "t.xlsx", index=False)
+    with zipfile.ZipFile(tmp_path / "t.xlsx") as whole, zipfile.ZipFile(tmp_path / "bad.xlsx", "w") as bad:
+        for name in whole.namelist():
+            text = whole.read(name)
+            if "sheet1" in name:
+                text = text.replace(b"<worksheet", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet', 1)
+            bad.writestr(name, text)
+    with pytest.raises(DataError, match="has a DOCTYPE"):
+        read_facilities(tmp_path / "bad.xlsx")
 
 
 def test_a_workbook_with_two_full_sheets_asks_which(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 import sys
 
@@ -128,6 +129,7 @@ HOSTILE = {
     "a way out": (lambda t: t.replace(">tile0.tif", ">../tile0.tif"), "only files in its own folder"),
     "a link out": (lambda t: t.replace(">tile0.tif", ">link.tif"), "leads out of its folder"),
     "a part of a file": (lambda t: t.replace(">tile0.tif", ">NETCDF:a.nc:x"), "only files in its own folder"),
+    "no end": (lambda t: re.sub('rasterXSize="[0-9]+"', 'rasterXSize="1' + "0" * 400 + '"', t, count=1), "holds no tiles"),
     "another VRT": (lambda t: t.replace(">tile0.tif", ">b.vrt"), "another VRT"),
     "Python": (lambda t: t.replace('band="1">', 'band="1" subClass="VRTDerivedRasterBand"><PixelFunctionType>f</PixelFunctionType>', 1), "does more than lay tiles side by side .*VRTDerivedRasterBand"),
     "Python, plainly": (lambda t: t.replace('band="1">', 'band="1"><PixelFunctionCode>f</PixelFunctionCode>', 1), "it has PixelFunctionCode"),
