@@ -22,6 +22,7 @@ FACTORS = ("network", "facilities", "population", "parameters")
 live in; and all else: boundary, barriers, standard, profiles and every other key of the study."""
 
 _OF_NETWORK, _OF_PEOPLE = {"osm", "elevation"}, {"osm", "population"}
+_MOST = 1e12  # people or cells
 _WHERE = ("boundary", "bbox", "place", "crs", "zone_class")
 
 Exchange = Callable[[dict[str, Any], dict[str, str]], list[Figure]]
@@ -143,6 +144,19 @@ class Diff:
         return html_table(head, rows)
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} stands where a name should")
+    return value
+
+
+def _count(value: Any) -> float | None:
+    """Take a figure as it is: a number that is finite, or unknown."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MOST):
+        raise TypeError(f"{value!r} stands where a number of people or cells should")
+    return value
+
+
 class _Folder:
     """One of the two folders, read."""
 
@@ -153,9 +167,11 @@ class _Folder:
             self.summary = load_json(self.path / "summary.json")
             self.manifest = of_any_run(load_json(self.path / "manifest.json"))
             self.figures = {
-                (f["zone"], f["service"], f["measure"]): (f["kind"], f["met"], f["total"])
+                (_text(f["zone"]), _text(f["service"]), _text(f["measure"])): (
+                    _text(f["kind"]), _count(f["met"]), _count(f["total"]),
+                )
                 for f in self.summary["figures"]
-            }
+            }  # fmt: skip
             self.services = list(self.summary["services"])
             self.zones = {key: zone["kind"] for key, zone in self.summary["zones"].items()}
         except (UnreadableError, KeyError, TypeError, AttributeError) as error:
@@ -267,7 +283,7 @@ def diff(
             parts = owed.get(key[:2], {}) if met_a is not None and met_b is not None else {}
             rows.append(
                 Change(
-                    key[0], kind or kind_b, key[1], met_a, met_b, total_a, total_b,
+                    key[0], kind or kind_b or "", key[1], met_a, met_b, total_a, total_b,
                     {name: _number(part, unit) for name, part in parts.items()},
                 )
             )  # fmt: skip

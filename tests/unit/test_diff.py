@@ -196,6 +196,19 @@ def test_a_damaged_folder_is_told(made, tmp_path, broken):
         diff(made["plain"], bad, tables_only=True)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("met", "12"), ("total", [1]), ("met", True), ("met", 1e300), ("zone", 3), ("kind", None)]
+)
+def test_a_figure_that_is_none_is_told(made, tmp_path, key, value):
+    """Found by spoiling results: a figure that is a text was rounded."""
+    bad = shutil.copytree(made["network"], tmp_path / "bad")
+    summary = json.loads((bad / "summary.json").read_text(encoding="utf-8"))
+    summary["figures"][0][key] = value
+    (bad / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be compared"):
+        diff(made["plain"], bad, tables_only=True)
+
+
 def test_from_the_command_line(made, capfd):
     for more in ([], ["--tables"], ["--json"]):
         before, sys.argv = sys.argv, ["lifecircle", "diff", str(made["plain"]), str(made["up to parameters"]), *more]
