@@ -30,7 +30,7 @@ _ROWS_BY = (
 """Columns and keys that name a row to a reader."""
 
 _MANIFEST = "manifest.json"  # clock, timings and command line are free, and so are its bytes
-_UNFOLDED, _TIMES, _ROWS_AT_ONCE = 256 << 20, 200, 256
+_UNFOLDED, _TIMES, _ROWS_AT_ONCE = 256 << 20, 200, 128
 """What a table may unfold into: so many bytes, and so many times its size."""
 
 _LARGEST_BLOCK = 100_000_000  # pixels of a raster stored in one piece

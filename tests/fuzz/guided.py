@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import resource
 import sys
 import warnings
 from pathlib import Path
@@ -34,7 +35,10 @@ def main():
         with contextlib.suppress(*form.foreseen):
             form.read(path, home)
 
-    options = {"runs": runs, "seed": 1, "timeout": SECONDS, "rss_limit_mb": MEGABYTES, "max_len": LONGEST}
+    # libFuzzer counts what the parent of the process once had for the process's own: the limit is set here.
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (MEGABYTES << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    options = {"runs": runs, "seed": 1, "timeout": SECONDS, "rss_limit_mb": 0, "max_len": LONGEST}
     said = [f"-{key}={value}" for key, value in options.items()]
     atheris.Setup([sys.argv[0], *said, f"-artifact_prefix={folder}/", str(corpus)], once)
     atheris.Fuzz()

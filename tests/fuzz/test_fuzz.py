@@ -142,7 +142,7 @@ PLANTED = {
     "crash": "ValueError: 'people' is not in list",
     "fall": "Segmentation fault",
     "hang": "Timeout",
-    "swell": "more than ever before",
+    "swell": "MB more than before",
     "babble": "what terminals obey",
 }
 
