@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -177,13 +178,19 @@ class Prepared:
             title_zh=keys.title_zh or keys.title or keys.name,
             notice=keys.notice,
             notice_zh=keys.notice_zh or keys.notice,
-            attribution=(OSM_CREDIT, *keys.attribution, *(one.source for one in keys.facilities if one.source)),
+            attribution=(
+                OSM_CREDIT,
+                *keys.attribution,
+                *(one.source for one in keys.facilities if one.source),
+                *_basemap_credit(keys),
+            ),
             data_date=date,
             snap_limit_m=keys.snap_limit_m,
             sloped=self.elevation is not None,
             population_whole=self.population_whole,
             sources=tuple((key, path.name) for key, path in inputs_of(keys).items()),
             tables=tuple(one.told | one.met_in(self.facilities) for one in self.listed),
+            basemap=keys.basemap or "",
             notes=tuple((key, note) for key, notes in self.notes.items() for note in notes),
         )
 
@@ -306,6 +313,13 @@ def _region(keys: "StudyFile", standard: Standard, extract: Path) -> Region:
             + did_you_mean(keys.zone_class, sorted(standard.zone_classes))
         )
     return region.classed(keys.zone_class)
+
+
+def _basemap_credit(keys: "StudyFile") -> list[str]:
+    """Say whose the tiles are: as the study says, else by their server."""
+    if keys.basemap is None:
+        return []
+    return [keys.basemap_credit or f"Basemap: {urlsplit(keys.basemap).netloc.removeprefix('{s}.')}"]
 
 
 def _read_lists(

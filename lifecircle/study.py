@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lifecircle.assess.capacity import DecayName, Method
 from lifecircle.assess.coverage import Figure
@@ -25,6 +25,12 @@ from lifecircle.region import Region
 from lifecircle.result import INPUTS, OF_DEMAND, Clock, Progress, Result
 from lifecircle.sources import osm
 from lifecircle.sources.tiles import Tiled
+
+BASEMAP = (
+    r"^(https://(\{s\}\.)?[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]{1,5})?"
+    r"/[A-Za-z0-9{}/._?=&@+-]*$"
+)
+"""What an address of map tiles looks like; ``{z}``, ``{x}`` and ``{y}`` must stand in it."""
 
 
 class DemandKeys(BaseModel):
@@ -104,7 +110,16 @@ class StudyFile(BaseModel):
     notice: str = ""
     notice_zh: str = ""
     attribution: list[str] = []
+    basemap: Annotated[str, Field(pattern=BASEMAP, max_length=300)] | None = None
+    basemap_credit: str = ""
     out: Path | None = None
+
+    @field_validator("basemap")
+    @classmethod
+    def _tiled(cls, value: str | None) -> str | None:
+        if value is not None and not all(part in value for part in ("{z}", "{x}", "{y}")):
+            raise ValueError("an address of tiles names {z}, {x} and {y}: https://tiles.example.org/{z}/{x}/{y}.png")
+        return value
 
     @model_validator(mode="after")
     def _one_boundary(self) -> "StudyFile":

@@ -28,6 +28,7 @@ HELP = {
     "Class of the zones that name none, where thresholds differ by it.": "未标类别分区的类别（标准因类别而异时）。",
     "new or existing: leave out norms for the other.": "new 新建或 existing 既有：不计另一类的指标。",
     "Facilities open in this year.": "该年已开放的设施。",
+    "Map tiles behind the cells, with {z}, {x}, {y}: the pages then ask for them.": "格网下的底图瓦片地址，含 {z}、{x}、{y}：页面将请求该地址。",
     "How far to search, seconds [1800].": "搜索范围，秒 [1800]。",
     "How far to search for metre rules, metres [2000].": "以米计规则的搜索范围，米 [2000]。",
     "Results folder; default: maps/NAME.": "结果文件夹；默认 maps/名称。",

@@ -67,6 +67,12 @@ def run(  # noqa: PLR0917
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
     cutoff_s: Annotated[Optional[float], typer.Option(help="How far to search, seconds [1800].")] = None,  # noqa: UP045
     cutoff_m: Annotated[Optional[float], typer.Option(help="How far to search for metre rules, metres [2000].")] = None,  # noqa: UP045
+    basemap: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="URL", help="Map tiles behind the cells, with {z}, {x}, {y}: the pages then ask for them."
+        ),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
     threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
     as_json: Json = False,
@@ -80,7 +86,7 @@ def run(  # noqa: PLR0917
         place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
         services=services.split(",") if services else None, gates=gates, choose=choices(choose),
         zone_class=zone_class, built=built, year=year, facilities=lists(facilities, service, datum),
-        cutoff_s=cutoff_s, cutoff_m=cutoff_m, out=out,
+        cutoff_s=cutoff_s, cutoff_m=cutoff_m, basemap=basemap, out=out,
     )  # fmt: skip
     with claimed(study.out):  # whoever else writes there, or something else that is there, is told of before the wait
         with bar(quiet=as_json) as progress:

@@ -30,6 +30,8 @@ class About:
         What is said of each table of facilities, as ``check.json`` has it.
     notes : tuple of (str, Note)
         What must be known of a raster, by the key of its input.
+    basemap : str
+        Address of map tiles behind the cells, with ``{z}``, ``{x}`` and ``{y}``; empty for none.
     data_date : str
         ISO 8601 date of the data; empty where nobody knows.
     """
@@ -47,6 +49,7 @@ class About:
     sources: tuple[tuple[str, str], ...] = ()
     tables: tuple[dict[str, Any], ...] = ()
     notes: tuple[tuple[str, Note], ...] = ()
+    basemap: str = ""
 
     @property
     def stamp(self) -> str:

@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import folium
 import numpy as np
@@ -175,6 +176,7 @@ class Scene:
     notice_zh: str | None = None
     attribution: Sequence[str]  # whose data, under which licence
     data_date: str
+    basemap: str = ""  # address of tiles behind the cells: the only requests a page may make
     cutoff_s: float = 1800.0  # how far was searched: a NaN in ``values`` prints as beyond this
     cutoff_m: float = 2000.0
     cells: CellGrid
@@ -204,7 +206,10 @@ class Scene:
 
 
 def render(scene: Scene) -> str:
-    """Return the scene as one HTML file that makes no request; the same scene gives the same text."""
+    """Return the scene as one HTML file that makes no request, or those for the tiles of its basemap alone.
+
+    The same scene gives the same text.
+    """
     page = _Page(scene.lang, scene.kind)
     page.add_child(_OfflineMap(_bounds(scene)).add_child(_Canvas()))
     # Folium's ids are random; counted in tree order they are unique too, and the same in every run.
@@ -227,9 +232,16 @@ def render(scene: Scene) -> str:
     codes = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in codes]
     sources = " ".join(f"'sha256-{digest}'" for digest in digests)
-    rest = "style-src 'unsafe-inline'; img-src data:; worker-src blob:; base-uri 'none'; form-action 'none'"
+    images = " ".join(["data:", *filter(None, [_origin(scene.basemap)])])
+    rest = f"style-src 'unsafe-inline'; img-src {images}; worker-src blob:; base-uri 'none'; form-action 'none'"
     policy = f"default-src 'none'; script-src {sources}; {rest}"
     return text.replace("slot:policy", policy, 1)
+
+
+def _origin(address: str) -> str:
+    """Server that an address asks, as a policy names it; of ``{s}`` any below."""
+    parts = urlsplit(address.replace("{s}", "*", 1))
+    return f"{parts.scheme}://{parts.netloc}" if address else ""
 
 
 def to_json(value: object) -> str:
@@ -439,7 +451,7 @@ def _label_point(rings: Sequence[Ring]) -> list[float]:
 def _payload(scene: Scene) -> dict[str, Any]:
     """Return everything the page needs, as JSON values."""
     facilities, streets = scene.facilities, scene.streets
-    plain = ("kind", "title", "title_zh", "lang", "notice", "notice_zh", "data_date", "cutoff_s", "cutoff_m")
+    plain = ("kind", "title", "title_zh", "lang", "notice", "notice_zh", "data_date", "basemap", "cutoff_s", "cutoff_m")
     return {
         **{name: getattr(scene, name) for name in plain},
         **{

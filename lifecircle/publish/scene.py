@@ -112,6 +112,7 @@ def _scene(
         notice_zh=about.notice_zh or None,
         attribution=about.attribution,
         data_date=about.data_date or "unknown",
+        basemap=about.basemap,
         cutoff_s=far_s,
         cutoff_m=far_m,
         points=points,

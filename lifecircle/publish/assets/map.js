@@ -579,6 +579,16 @@ function lifecircleMap(map) {
     });
   }
 
+  /** Tiles of a map behind the cells, where the study asks for them: the only requests a page makes. */
+  function basemap() {
+    const Tiles = L.TileLayer.extend({
+      // Theirs is one zoom step to a doubling, ours four.
+      _clampZoom: (zoom) => 4 * Math.min(Math.round(zoom / 4), 18),
+      _getZoomForUrl() { return this._tileZoom / 4; },
+    });
+    return new Tiles(scene.basemap, {minZoom: map.getMinZoom(), maxZoom: map.getMaxZoom()});
+  }
+
   async function openServices() {
     return Promise.all(scene.services.map(async (service) => {
       const [values, met, count] = await Promise.all([service.values, service.met, service.count].map(open));
@@ -605,6 +615,7 @@ function lifecircleMap(map) {
     makeSheets();
     classify(state.layer);
     for (const [key, sheet] of Object.entries(sheets)) if (GAPS || !['gaps', 'entrances'].includes(key)) sheet.addTo(map);
+    if (scene.basemap) basemap().addTo(map);
     buttons.addTo(map);
     L.control.scale({imperial: false}).addTo(map);
     mark.addTo(map);
