@@ -61,7 +61,7 @@ class FacilityTable:
     ----------
     rows : ``row`` (int, from 1), ``name``, ``service``, ``capacity``, ``opens``, ``closes`` (texts), ``tags`` (dict),
         ``geometry`` (shapely, as told by ``crs``)
-        Rows with a place; their numbers count every row of the file, without its header.
+        Rows with a place; their numbers count the rows of the file that are not empty, without its header.
     columns : dict of str
         Header of the column taken for each meaning.
     encoding : str
