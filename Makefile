@@ -43,6 +43,7 @@ bench: .venv/.bench  ## timings beside other libraries, printed and written to b
 	$(PY) benchmarks/endtoend.py
 	$(PY) benchmarks/network.py
 	$(PY) benchmarks/extract.py
+	$(PY) benchmarks/stages.py
 	$(PY) benchmarks/indicators.py
 	$(PY) benchmarks/pages.py
 

@@ -42,16 +42,11 @@ def main() -> None:
     if said.job:
         print(json.dumps(once(said.job, said.extract)))
         return
-    if not said.extract.exists():
+    big = made(said.extract, said.copies)
+    if big is None:
         print(f"{said.extract}: no such extract, left out")
         return
     context = timing.context()
-    big = timing.RESULTS / f"extract-{said.copies}-{said.extract.name}"
-    if not big.exists():
-        timing.RESULTS.mkdir(parents=True, exist_ok=True)
-        unfinished = big.with_name(f"unfinished-{os.getpid()}.osm.pbf")
-        lay_out(said.extract, unfinished, said.copies)
-        unfinished.rename(big)
     found: dict[str, list[dict[str, float]]] = {job: [] for job in JOBS}
     for turn in range(said.runs + 1):
         for job in JOBS:
@@ -60,6 +55,19 @@ def main() -> None:
             if turn:  # the first fills the system's cache
                 found[job].append(told)
     show(found, big, context)
+
+
+def made(source: Path = NEWPORT, copies: int = 12) -> Path | None:
+    """Path of the large extract, made where it is missing; None where there is nothing to make it from."""
+    if not source.exists():
+        return None
+    big = timing.RESULTS / f"extract-{copies}-{source.name}"
+    if not big.exists():
+        timing.RESULTS.mkdir(parents=True, exist_ok=True)
+        unfinished = big.with_name(f"unfinished-{os.getpid()}.osm.pbf")
+        lay_out(source, unfinished, copies)
+        unfinished.rename(big)
+    return big
 
 
 def show(found: dict[str, list[dict[str, float]]], big: Path, context: dict[str, object]) -> None:

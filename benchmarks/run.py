@@ -65,7 +65,7 @@ def main() -> None:
 
 def once(job: list[str | Path], out: Path) -> dict[str, object]:
     """Run the command line once; wall seconds, peak memory and the stages it told."""
-    command = [sys.executable, "-c", _CHILD, "run", *map(str, job), "--out", str(out), "--json"]
+    command = [sys.executable, "-c", _CHILD, "run", *map(str, job), "--out", str(out), "--no-cache", "--json"]
     start = time.perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     wall = time.perf_counter() - start

@@ -24,6 +24,7 @@ from lifecircle.assess.straight import met_straight
 from lifecircle.assess.units import Units
 from lifecircle.audit.check import Check
 from lifecircle.audit.datum import Detective
+from lifecircle.cache import Cache, Key
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.listed import Listed
 from lifecircle.model import demand
@@ -34,11 +35,12 @@ from lifecircle.model.facilities import Facilities
 from lifecircle.model.gates import smoothed
 from lifecircle.model.network import Network
 from lifecircle.model.snapping import Snapper, price
+from lifecircle.packing import digest
 from lifecircle.profiles import TICKS, Profile
 from lifecircle.publish.about import About
 from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
-from lifecircle.region import Region
+from lifecircle.region import REST, Region
 from lifecircle.result import Clock, Progress, Result, digests_of, inputs_of, rules_of
 from lifecircle.sources import boundaries, osm, rasters, tables
 from lifecircle.sources.tiles import Tiled
@@ -78,6 +80,7 @@ class Prepared:
     digests: dict[str, tuple[str, int]]
     listed: tuple[Listed, ...]
     notes: dict[str, tuple[rasters.Note, ...]]
+    from_cache: tuple[str, ...]
 
     def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
         """Search and judge."""
@@ -209,8 +212,9 @@ class Prepared:
 
 
 def prepare(
-    study: "Study", clock: Clock, *, allow_empty: bool = False, extracts: dict[str, Path] | None = None
-) -> Prepared:
+    study: "Study", clock: Clock, *, allow_empty: bool = False, extracts: dict[str, Path] | None = None,
+    cache: Cache | None = None,
+) -> Prepared:  # fmt: skip
     """Read the inputs of a study and build the nouns, short of any search; see `Study.prepare`.
 
     Parameters
@@ -218,10 +222,87 @@ def prepare(
     extracts : dict of path, optional
         Further OpenStreetMap extracts to take the ``region`` (where a place of the extract is it), the ``facilities``
         and the ``homes`` from; the study's own gives the streets, and what is not named here.
+    cache : Cache, optional
+        Where stages are taken from, and kept; default: every stage is made anew.
     """
-    keys = study.keys
+    keys, cache = study.keys, cache or Cache(None)
     extracts = extracts or {}
     digests = digests_of(inputs_of(keys) | rules_of(keys))  # before a byte is read, so that a change shows
+    standard, profiles = _rules(keys)
+    with clock.stage("boundary"):
+        region = _region(keys, standard, extracts.get("region", keys.osm), cache)
+    standard = standard.in_classes({zone.zone_class for zone in region.zones})
+    _check_cutoffs(standard, profiles, keys)
+    cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
+    buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
+    clip = region.clip_bounds(buffer_m)
+    with clock.stage("read") as tell:
+        wanted = _with_lifecycle(standard)
+        read, of = {}, {}
+        for path in dict.fromkeys((keys.osm, *(extracts.get(part, keys.osm) for part in ("facilities", "homes")))):
+            then = digests["osm"][0] if path == keys.osm and "osm" in digests else _content(path)
+            read[path], of[path] = _read_map(path, then, clip, wanted, cache, lambda seen: tell(seen, None))
+        data, found, homes = (read[extracts.get(part, keys.osm)] for part in ("streets", "facilities", "homes"))
+        people = rasters.read_population(keys.population, region.boundary) if keys.population else None
+        listed = _read_lists(keys, standard, region, clip)
+        notes = {} if people is None else {"population": people.notes}
+    given = {"region": region}
+    with clock.stage("network"):
+        relief = _relief(keys, clip, notes)
+        ground = Key.of("network", read=of[keys.osm], region=digest(region), relief=_told(relief))
+        network, across, height = cache.take(
+            ground, lambda: _network_of(data, region, relief, keys.elevation), given=given
+        )
+        snapper = Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape)
+    year = keys.year if keys.year is not None else _year_of(keys.data_date or found.timestamp)
+    beside = {"network": ground, "snap_limit_m": keys.snap_limit_m}
+
+    def mapped(*, allow_empty: bool) -> Facilities:
+        """Facilities of OpenStreetMap alone."""
+        rules = standard.model_dump(mode="json", by_alias=True)
+        said = {"read": of[extracts.get("facilities", keys.osm)], "rules": rules, "year": year}
+        return cache.take(
+            Key.of("facilities", **beside, **said, allow_empty=allow_empty),
+            lambda: Facilities.from_osm(found.features, standard, snapper, year=year, allow_empty=allow_empty),
+            given=given,
+        )
+
+    with clock.stage("facilities"):
+        if listed:
+            listed = _held_against(listed, standard, found, snapper, lambda: mapped(allow_empty=True))
+            facilities = Facilities.from_osm(
+                found.features, standard, snapper, year=year, allow_empty=allow_empty, listed=_rows(listed)
+            )
+        else:
+            facilities = mapped(allow_empty=allow_empty)
+        order, whole = tuple(standard.services), standard
+        if not allow_empty:
+            standard, facilities = _without_absent(standard, facilities)
+        absent = {key: service for key, service in whole.services.items() if key not in standard.services}
+    with clock.stage("cells"):
+        cells = cache.take(
+            Key.of("cells", **beside, read=of[extracts.get("homes", keys.osm)], people=_told(people)),
+            lambda: (
+                Cells.from_fabric(homes.features, snapper, data.extent)
+                if people is None
+                else Cells.from_raster(people, homes.features, snapper, data.extent)
+            ),
+            given=given,
+        )
+        layers = _layers(keys, cells, snapper, notes)
+    lanes = {
+        name: replace(_lane(profile, network, height, cells, facilities, cutoff[profile.unit]), name=name)
+        for name, profile in profiles.items()
+    }
+    return Prepared(
+        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
+        people is None or people.whole, clock, absent, order, across, layers, whole, digests, listed, notes,
+        tuple(cache.found),
+    )  # fmt: skip
+
+
+def _rules(keys: "StudyFile") -> tuple[Standard, dict[str, Profile]]:
+    """Load the standard and who walks by it, as the study changes them."""
     standard = Standard.load(keys.standard)
     if keys.services is not None:
         standard = standard.only(keys.services)
@@ -235,49 +316,31 @@ def prepare(
         profiles = {name: profile.model_copy(update={"gates": keys.gates}) for name, profile in profiles.items()}
     if keys.built is not None:
         standard = standard.for_built(keys.built)
-    with clock.stage("boundary"):
-        region = _region(keys, standard, extracts.get("region", keys.osm))
-    standard = standard.in_classes({zone.zone_class for zone in region.zones})
-    _check_cutoffs(standard, profiles, keys)
-    cutoff = {"s": keys.cutoff_s, "m": keys.cutoff_m}
-    buffer_m = max(cutoff[p.unit] * p.top_speed for p in profiles.values()) + 2 * keys.snap_limit_m
-    clip = region.clip_bounds(buffer_m)
-    with clock.stage("read") as tell:
-        wanted = _with_lifecycle(standard)
-        data = osm.read_osm(keys.osm, clip, keys=wanted, progress=lambda seen: tell(seen, None))
-        read = {keys.osm: data}
-        for path in {extracts.get(part, keys.osm) for part in ("facilities", "homes")} - {keys.osm}:
-            read[path] = osm.read_osm(path, clip, keys=wanted, progress=lambda seen: tell(seen, None))
-        found, homes = (read[extracts.get(part, keys.osm)] for part in ("facilities", "homes"))
-        people = rasters.read_population(keys.population, region.boundary) if keys.population else None
-        listed = _read_lists(keys, standard, region, clip)
-        notes = {} if people is None else {"population": people.notes}
-    with clock.stage("network"):
-        network, height, snapper, across = ground_of(data, region, keys, clip, notes)
-    year = keys.year if keys.year is not None else _year_of(keys.data_date or found.timestamp)
-    with clock.stage("facilities"):
-        listed = _held_against(listed, standard, found, snapper, year)
-        facilities = Facilities.from_osm(
-            found.features, standard, snapper, year=year, allow_empty=allow_empty, listed=_rows(listed)
-        )
-        order, whole = tuple(standard.services), standard
-        if not allow_empty:
-            standard, facilities = _without_absent(standard, facilities)
-        absent = {key: service for key, service in whole.services.items() if key not in standard.services}
-    with clock.stage("cells"):
-        if people is not None:
-            cells = Cells.from_raster(people, homes.features, snapper, data.extent)
-        else:
-            cells = Cells.from_fabric(homes.features, snapper, data.extent)
-        layers = _layers(keys, cells, snapper, notes)
-    lanes = {
-        name: replace(_lane(profile, network, height, cells, facilities, cutoff[profile.unit]), name=name)
-        for name, profile in profiles.items()
-    }
-    return Prepared(
-        study, region, standard, network, facilities, cells, lanes, profiles, height, snapper, data, year,
-        people is None or people.whole, clock, absent, order, across, layers, whole, digests, listed, notes,
-    )  # fmt: skip
+    return standard, profiles
+
+
+def _read_map(
+    path: Path, then: str, clip: tuple[float, float, float, float], wanted: list[str], cache: Cache,
+    tell: Callable[[int], None],
+) -> tuple[osm.OsmData, Key]:  # fmt: skip
+    """Read an extract, or take what was read of the same bytes; the key of what follows from it is returned too."""
+    key = Key.of("read", osm=then, kind=path.name.partition(".")[2], clip=clip, keys=wanted)
+    data = cache.take(
+        key, lambda: osm.read_osm(path, clip, keys=wanted, progress=tell), keep=lambda _: _content(path) == then
+    )
+    return data, key
+
+
+def _content(path: Path) -> str:
+    """Digest of a file; of one that is not there its reader tells better what is wrong."""
+    return osm.digest(path) if path.is_file() else ""
+
+
+def _told(window: rasters.RasterWindow | None) -> str | None:
+    """Digest of the pixels of a raster, and of where they lie."""
+    if window is None:
+        return None
+    return digest((window.values, window.transform, window.crs, window.row, window.column))  # noqa: PD011
 
 
 def _lane(
@@ -294,12 +357,19 @@ def _lane(
     )  # fmt: skip
 
 
-def _region(keys: "StudyFile", standard: Standard, extract: Path) -> Region:
+def _region(keys: "StudyFile", standard: Standard, extract: Path, cache: Cache) -> Region:
     """Find where: the boundary, place or box, its hard barriers, and a class for the zones that name none."""
     if keys.boundary is not None:
         region = Region.from_geojson(keys.boundary, name=keys.name, crs=keys.crs)
     elif keys.place is not None:
-        region = boundaries.read_region(extract, keys.place, name=keys.name, crs=keys.crs)
+        place, then = keys.place, _content(extract)
+        named = {"place": place.model_dump(mode="json"), "name": keys.name, "crs": keys.crs, "file": extract.name}
+        region = cache.take(
+            Key.of("boundary", osm=then, **named),
+            lambda: boundaries.read_region(extract, place, name=keys.name, crs=keys.crs),
+            # A zone for the rest may come with a warning: that is given every time.
+            keep=lambda found: found.zones[-1].key != REST and _content(extract) == then,
+        )
     else:
         assert keys.bbox is not None  # noqa: S101 (the study file was checked)
         region = Region.from_bbox(keys.bbox, name=keys.name, crs=keys.crs)
@@ -336,13 +406,12 @@ def _read_lists(
 
 
 def _held_against(
-    listed: tuple[Listed, ...], standard: Standard, data: osm.OsmData, snapper: Snapper, year: int | None
-) -> tuple[Listed, ...]:
+    listed: tuple[Listed, ...], standard: Standard, data: osm.OsmData, snapper: Snapper,
+    mapped: Callable[[], Facilities],
+) -> tuple[Listed, ...]:  # fmt: skip
     """Test the datum of every table by the streets, the buildings and the facilities of OpenStreetMap."""
-    if not listed:
-        return ()
     try:
-        known = Facilities.from_osm(data.features, standard, snapper, year=year, allow_empty=True)
+        known: Facilities | None = mapped()
     except DataError:  # it knows none: streets and buildings are left to go by
         known = None
     detective = Detective(snapper.network, data.features, known)
@@ -433,32 +502,33 @@ def _year_of(date: str) -> int | None:
 
 
 def ground_of(
-    data: osm.OsmData,
-    region: Region,
-    keys: "StudyFile",
-    clip: tuple[float, float, float, float],
-    notes: dict[str, tuple[rasters.Note, ...]] | None = None,
-) -> tuple[Network, NDArray[np.float64] | None, Snapper, Barriers]:
-    """Build what is walked on: the network, the height of its nodes, how places join it and what parts them.
+    data: osm.OsmData, region: Region, keys: "StudyFile", clip: tuple[float, float, float, float]
+) -> tuple[Network, NDArray[np.float64] | None, Snapper]:
+    """Build what is walked on: the network, the height of its nodes, and how places join it."""
+    network, across, height = _network_of(data, region, _relief(keys, clip, {}), keys.elevation)
+    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape)
 
-    What is to be said of the elevation raster is put into ``notes``.
-    """
+
+def _network_of(
+    data: osm.OsmData, region: Region, relief: rasters.RasterWindow | None, paths: Tiled | None
+) -> tuple[Network, Barriers, NDArray[np.float64] | None]:
+    """Build the network and what parts it; the elevation of every node is None where no raster is given."""
     network = Network.from_osm(data.ways, data.way_nodes, region, features=data.features, lines=data.lines)
     across = Barriers.of(data.ways, data.way_nodes, data.lines, data.features, region)
-    height = _heights(keys.elevation, network, clip, {} if notes is None else notes)
-    return network, height, Snapper(network, limit_m=keys.snap_limit_m, barriers=across.shape), across
-
-
-def _heights(
-    paths: Tiled | None, network: Network, clip: tuple[float, float, float, float],
-    notes: dict[str, tuple[rasters.Note, ...]],
-) -> NDArray[np.float64] | None:  # fmt: skip
-    """Elevation of every node, m; None where no raster is given."""
-    if paths is None:
-        return None
-    window = rasters.read_elevation(paths, shapely.box(*clip))
-    notes["elevation"] = window.notes
-    height = rasters.sample(window, network.node_lon, network.node_lat)
+    if relief is None:
+        return network, across, None
+    height = rasters.sample(relief, network.node_lon, network.node_lat)
     if np.isnan(height).all():
         raise DataError(f"the elevation raster {paths} knows no height of any street; take one that covers the region")
-    return smoothed(network, height)
+    return network, across, smoothed(network, height)
+
+
+def _relief(
+    keys: "StudyFile", clip: tuple[float, float, float, float], notes: dict[str, tuple[rasters.Note, ...]]
+) -> rasters.RasterWindow | None:
+    """Read the elevation; what is to be said of the raster is put into ``notes``."""
+    if keys.elevation is None:
+        return None
+    window = rasters.read_elevation(keys.elevation, shapely.box(*clip))
+    notes["elevation"] = window.notes
+    return window

@@ -252,6 +252,7 @@ class Result:
             "self_check": self.self_check.rows,
             "counts": {"osm": prepared.data.counts, "tables": list(self.about.tables)}
             | files.counts(self.coverage, prepared.elevation),
+            "from_cache": list(prepared.from_cache),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

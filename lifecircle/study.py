@@ -12,6 +12,7 @@ from lifecircle.audit.diff import Diff
 from lifecircle.audit.diff import diff as between
 from lifecircle.audit.verify import Verification
 from lifecircle.audit.verify import verify as against_inputs
+from lifecircle.cache import Cache
 from lifecircle.errors import DataError
 from lifecircle.listed import TableKeys
 from lifecircle.model.barriers import water
@@ -241,22 +242,26 @@ class Study:
         """Results folder: as the study says, else ``maps/<name>`` in the working directory."""
         return self.keys.out or Path.cwd() / "maps" / self.keys.name
 
-    def prepare(self, *, progress: Progress | None = None, allow_empty: bool = False) -> "Prepared":
+    def prepare(self, *, progress: Progress | None = None, allow_empty: bool = False, cache: bool = True) -> "Prepared":
         """Read the inputs and build the nouns, short of any search.
 
         Parameters
         ----------
         allow_empty : bool
             Whether a service may have no facility: enough for a check of the data, not for a run.
+        cache : bool
+            Whether stages made before from the same inputs are taken from the user's cache, and new ones kept there
+            (see `lifecircle.cache`). The result is the same.
 
         Raises
         ------
         LifecircleError
             An input is missing, damaged, or does not fit the others.
         """
-        return prepare(self, Clock(progress), allow_empty=allow_empty)
+        kept = Cache.of_user() if cache else None
+        return prepare(self, Clock(progress), allow_empty=allow_empty, cache=kept)
 
-    def run(self, *, threads: int | None = None, progress: Progress | None = None) -> "Result":
+    def run(self, *, threads: int | None = None, progress: Progress | None = None, cache: bool = True) -> "Result":
         """Run every stage up to the verdicts; nothing is written.
 
         Parameters
@@ -264,13 +269,15 @@ class Study:
         threads : int, optional
             Default: one per processor. The results do not depend on it.
         progress : callable, optional
+        cache : bool
+            As in `prepare`.
 
         Raises
         ------
         LifecircleError
             An input is missing, damaged, or does not fit the others.
         """
-        return self.prepare(progress=progress).run(threads=threads, progress=progress)
+        return self.prepare(progress=progress, cache=cache).run(threads=threads, progress=progress)
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -289,7 +296,8 @@ def verify(
 ) -> Verification:  # fmt: skip
     """Compute a results folder again from its inputs, in a folder of its own, and compare every file.
 
-    Under the library versions of the run every byte is compared, under others what the files say.
+    Under the library versions of the run every byte is compared, under others what the files say. Nothing is taken from
+    the cache.
 
     Parameters
     ----------
@@ -304,7 +312,8 @@ def verify(
     """
 
     def run(keys: dict[str, Any], out: Path) -> object:
-        return Study.from_keys(keys).run(threads=threads, progress=progress).write(out, progress=progress)
+        made = Study.from_keys(keys).run(threads=threads, progress=progress, cache=False)
+        return made.write(out, progress=progress)
 
     return against_inputs(folder, run, known=INPUTS, inputs=inputs)
 
@@ -339,7 +348,8 @@ def diff(
 
     def exchange(keys: dict[str, Any], extracts: dict[str, str]) -> list[Figure]:
         study, clock = Study.from_keys(keys), Clock(progress)
-        made = prepare(study, clock, extracts={part: Path(path) for part, path in extracts.items()})
+        paths = {part: Path(path) for part, path in extracts.items()}
+        made = prepare(study, clock, extracts=paths, cache=Cache.of_user())
         with clock.stage("search"):
             return made.coverage(threads=threads).figures()
 
@@ -370,7 +380,7 @@ def isochrone_of(
     with clock.stage("read"):
         data = osm.read_osm(keys.osm, clip)
     with clock.stage("network"):
-        network, height, snapper, _ = ground_of(data, region, keys, clip)
+        network, height, snapper = ground_of(data, region, keys, clip)
     with clock.stage("compile"):
         compile_kernels()
     with clock.stage("search"):

@@ -8,6 +8,7 @@ from regions import study_of
 
 from lifecircle.study import Study
 
+os.environ["LIFECIRCLE_CACHE"] = "off"  # every test computes what it tests
 os.environ["LC_ALL"] = "C.UTF-8"  # the command line speaks English, whatever the developer does
 
 

@@ -18,7 +18,7 @@ from lifecircle.language import Language, of_locale, say, spoken, use
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
 _ORDER = (
     *("run", "check", "fetch", "new", "map", "report", "isochrone", "units", "regions", "profiles", "info", "verify"),
-    *("diff",),
+    *("diff", "cache"),
 )
 app.registered_commands.sort(key=lambda verb: _ORDER.index(verb.name or verb.callback.__name__))  # type: ignore[union-attr]
 

@@ -70,6 +70,9 @@ DatumOption = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--datum", metavar="DATUM", help="Of the list's coordinates: wgs84, gcj02, bd09 or epsg:N."),
 ]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Make every stage anew, and keep none for later runs (`lifecircle cache`).")
+]
 LevelOption = Annotated[Optional[int], typer.Option(help="Zones: every area of this admin_level in the --place.")]  # noqa: UP045
 
 

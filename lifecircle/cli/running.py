@@ -1,4 +1,4 @@
-"""Verbs on a region and on its results: run, check, info."""
+"""Verbs on a region and on its results: run, check, info; and on what runs keep for later ones: cache."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -7,6 +7,7 @@ import typer
 
 from lifecircle.cli.lists import print_region
 from lifecircle.cli.options import (
+    STAGES,
     BoundaryOption,
     BoxOption,
     DatumOption,
@@ -14,6 +15,7 @@ from lifecircle.cli.options import (
     FacilitiesOption,
     Json,
     LevelOption,
+    NoCache,
     OsmOption,
     PlaceOption,
     PopulationOption,
@@ -75,6 +77,7 @@ def run(  # noqa: PLR0917
     ] = None,
     out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
     threads: Annotated[Optional[int], typer.Option(min=1, help="Default: one per processor.")] = None,  # noqa: UP045
+    no_cache: NoCache = False,
     as_json: Json = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
@@ -90,10 +93,12 @@ def run(  # noqa: PLR0917
     )  # fmt: skip
     with claimed(study.out):  # whoever else writes there, or something else that is there, is told of before the wait
         with bar(quiet=as_json) as progress:
-            prepared = study.prepare(progress=progress)
+            prepared = study.prepare(progress=progress, cache=not no_cache)
             line = prepared.check.line
         if not as_json:
             tell(line)
+            if prepared.from_cache:
+                tell(_reused(prepared.from_cache))
         with bar(quiet=as_json) as progress:
             result = prepared.run(threads=threads, progress=progress)
             folder = result.write(progress=progress)
@@ -103,6 +108,15 @@ def run(  # noqa: PLR0917
         show_findings(result.findings, result.about, result.summary, walker=study.keys.profile)
         tell(result.self_check.line)
         tell(f"{folder / 'index.html'}")
+
+
+def _reused(stages: tuple[str, ...]) -> str:
+    """Say what was not made anew."""
+    named = [STAGES[stage] for stage in dict.fromkeys(stages)]
+    return say(
+        f"as an earlier run did it from the same inputs: {', '.join(en for en, _ in named)} (--no-cache: all anew)",
+        f"沿用先前以相同输入完成的步骤：{'、'.join(zh for _, zh in named)}（--no-cache 全部重做）",
+    )
 
 
 @app.command()
@@ -123,6 +137,7 @@ def check(  # noqa: PLR0917
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
     out: Annotated[Optional[Path], typer.Option(help="Results folder; default: maps/NAME.")] = None,  # noqa: UP045
+    no_cache: NoCache = False,
     as_json: Json = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
 ) -> None:
@@ -135,7 +150,7 @@ def check(  # noqa: PLR0917
         facilities=lists(facilities, service, datum),
     )  # fmt: skip
     with bar(quiet=as_json) as progress:
-        found = study.prepare(progress=progress, allow_empty=True).check
+        found = study.prepare(progress=progress, allow_empty=True, cache=not no_cache).check
     path = write_check(study.out, found.findings)
     if as_json:
         tell_json(found.findings)
@@ -197,3 +212,35 @@ def info(
     for line in filter(None, lines):
         tell(str(line))
     show_table(("service", "covered", measure, "of"), rows, as_json=False)
+
+
+@app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove all of it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say where stages of runs are kept for later runs, and how much that is.
+
+    LIFECIRCLE_CACHE names another folder, or says off.
+    """
+    from lifecircle.cache import MOST_BYTES, Cache
+
+    kept = Cache.of_user()
+    removed = kept.clear() if clear else 0
+    found = kept.files()
+    size = sum(size for _, size in found)
+    if as_json:
+        told = {"folder": None if kept.folder is None else str(kept.folder), "stages": len(found), "bytes": size}
+        tell_json(told | {"most_bytes": MOST_BYTES, "removed": removed})
+        return
+    if clear:
+        tell(say(f"{removed:,} stages removed", f"已删除 {removed:,} 个步骤"))
+    if kept.folder is None:
+        tell(say("nothing is kept: LIFECIRCLE_CACHE says off", "不保留任何步骤：LIFECIRCLE_CACHE 为 off"))
+        return
+    tell(
+        say(
+            f"{kept.folder}: {len(found):,} stages, {size / 1e6:,.1f} MB of {MOST_BYTES / 1e6:,.0f} at most",
+            f"{kept.folder}：{len(found):,} 个步骤，{size / 1e6:,.1f} MB，上限 {MOST_BYTES / 1e6:,.0f} MB",
+        )
+    )

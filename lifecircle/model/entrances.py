@@ -71,7 +71,7 @@ def entrances(
     shapes : (n_objects,) shapely, metre CRS
     owner : (n_objects,) the place each object is
     ground : (n_objects,) whether it is land and no building
-    wheels : (n_objects,) what it says of ``wheelchair``, or None
+    wheels : (n_objects,) what it says of ``wheelchair``, or an empty text
 
     A point joins the nearest edge. An area is entered where a mapped entrance or gate stands on its outline; without
     one, where ways cross the outline; and with neither, a building from its point nearest to a way, and land from a
@@ -138,7 +138,7 @@ def entrances(
     said = np.empty(len(joins), dtype=object)
     for ix, p in enumerate(joins.place.tolist()):
         own = wheels[found[p][0]]
-        said[ix] = ({} if own is None else {"wheelchair": own}) | door_tags.get(found[p][3], {})
+        said[ix] = ({"wheelchair": own} if own else {}) | door_tags.get(found[p][3], {})
     place = owner[[row[0] for row in found]][joins.place].astype(np.int32)
     rank = np.arange(len(place)) - np.searchsorted(place, place)
     return Joins(place, rank.astype(np.int32), joins.edge, joins.offset_m, joins.leg_m), kind, evidence, said

@@ -135,7 +135,7 @@ class Facilities:
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
         members = rows["shape"].to_numpy(dtype=object)
         ground = (shapely.get_dimensions(members) == 2) & ~rows["roofed"].to_numpy(dtype=bool)  # noqa: PLR2004
-        wheels = rows["wheelchair"].to_numpy(dtype=object)
+        wheels = rows["wheelchair"].fillna("").to_numpy(dtype=object)  # pandas makes NaN of a None
         rows, place = _one_per_place(rows)
         shapes = rows["shape"].to_numpy(dtype=object)
         # What is merged keeps its doors (two stops of one name, one on each side, are one stop), unless it lies within

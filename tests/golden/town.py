@@ -50,8 +50,8 @@ PEOPLE = {
 }
 
 
-def draw(folder):
-    """Write town.osm.pbf, people.tif, boundary.geojson, golden.toml and study.toml; return the study's path."""
+def drawing():
+    """What the map shows."""
     town = Drawing()
     town.way((0, 400), (200, 400), (400, 400), highway="residential", name="北街")
     town.way((0, 200), (100, 200), (200, 200), (400, 200), (600, 200), highway="residential", oneway="yes")
@@ -66,7 +66,12 @@ def draw(folder):
     town.area(60, 60, 140, 150, leisure="park", name="人民公园")
     town.area(150, -130, 250, -30, amenity="school", name="第一小学")
     town.poi(200, -60, amenity="school", name="第一小学")
-    town.write(folder / "town.osm.pbf")
+    return town
+
+
+def draw(folder):
+    """Write town.osm.pbf, people.tif, boundary.geojson, golden.toml and study.toml; return the study's path."""
+    drawing().write(folder / "town.osm.pbf")
     values = [[0.0] * 21 for _ in range(13)]
     for (x, y), people in PEOPLE.values():
         values[(1060 - y) // 100][x // 100] = people

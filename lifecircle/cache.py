@@ -1,0 +1,218 @@
+"""Stages of a run kept by content: what was read or built from the same inputs by the same code is not made again."""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import platformdirs
+import pyproj
+import rasterio
+import shapely
+
+from lifecircle.errors import SourceError
+from lifecircle.packing import PackError, pack, unpack
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+VARIABLE = "LIFECIRCLE_CACHE"
+"""Environment variable that names another folder, or says ``off``."""
+
+MOST_BYTES = 4 << 30
+"""What the cache may hold: what was not used for longest goes first."""
+
+_WORTH_S = 0.5  # what takes less to make is not kept
+_DAY_S = 86_400  # a file that is being written for longer belongs to nobody
+_DIGITS = 40  # of a key in a name: 160 bits
+_NAME = re.compile(rf"[a-z]+-[0-9a-f]{{{_DIGITS}}}\.npz")
+_UNFINISHED = re.compile(r"\.[a-z]+-[0-9a-f]{40}\.[0-9]+\.part")
+_LIBRARIES = ("numpy", "pandas", "shapely", "pyproj", "rasterio", "osmium", "affine", "scipy")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a stage was made from: two of one key are the same, whatever else a run asks."""
+
+    stage: str
+    digest: str
+
+    @classmethod
+    def of(cls, stage: str, **parts: Any) -> "Key":
+        """Make a key of everything the stage depends on, said as JSON, besides the code and its libraries."""
+        said = {"stage": stage, "made_by": _made_by(), "parts": parts}
+        text = json.dumps(said, sort_keys=True, default=_as_text)
+        return cls(stage, hashlib.sha256(text.encode()).hexdigest())
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return f"{self.stage}-{self.digest[:_DIGITS]}.npz"
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, Key):
+        return value.digest
+    raise TypeError(f"a {type(value).__name__} is no part of a key")
+
+
+@lru_cache(maxsize=1)
+def _made_by() -> list[str]:
+    """Digest of this package's own files, and the versions of what it computes with: other code makes other keys."""
+    found, root = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(path for kind in ("*.py", "*.toml") for path in root.rglob(kind)):
+        found.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    below = (shapely.geos_version_string, pyproj.proj_version_str, rasterio.__gdal_version__)
+    return [found.hexdigest(), *below, *(f"{name} {metadata.version(name)}" for name in _LIBRARIES)]
+
+
+@dataclass
+class Cache:
+    """A folder of stages, each in one file that is there whole or not at all.
+
+    What cannot be read or written is made anew, and a log line says so: a cache never stops a run. The files are
+    numbers and texts (`numpy.savez`, whose ZIP carries a checksum of every part); nothing in them is executed.
+
+    Attributes
+    ----------
+    folder : Path or None
+        None: nothing is kept.
+    most_bytes : int
+    worth_s : float
+        What took less than this to make is not kept.
+    found : list of str
+        Stages this run took from it.
+    """
+
+    folder: Path | None
+    most_bytes: int = MOST_BYTES
+    worth_s: float = _WORTH_S
+    found: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of_user(cls) -> "Cache":
+        """Open that of the user: where ``LIFECIRCLE_CACHE`` says, else where the system keeps such things."""
+        said = os.environ.get(VARIABLE, "")
+        if said.casefold() in {"off", "0", "no", "none"}:
+            return cls(None)
+        return cls(
+            Path(said).expanduser() if said else Path(platformdirs.user_cache_dir("lifecircle", appauthor=False))
+        )
+
+    def take(
+        self, key: Key, make: Callable[[], T], *, given: Mapping[str, Any] | None = None,
+        keep: Callable[[T], bool] = lambda _: True,
+    ) -> T:  # fmt: skip
+        """Take a stage from the cache; what is not there is made, and kept.
+
+        Parameters
+        ----------
+        key : Key
+        make : callable
+            Makes the value; what it raises is raised, and nothing is kept.
+        given : dict, optional
+            Objects in the value that are not kept but the caller has (see `lifecircle.packing.pack`); what they hold
+            must be part of the key.
+        keep : callable
+            Asked of what was made: whether to keep it, its inputs still being those of the key.
+        """
+        value: T
+        if self.folder is None:
+            return make()
+        path = self.folder / key.name
+        try:
+            value = _read(path, key, given)
+        except FileNotFoundError:
+            pass
+        except Exception as error:  # noqa: BLE001  whatever is wrong with the file, the stage can be made anew
+            log.warning("%s of the cache cannot be read (%s); it is made anew", path.name, error)
+        else:
+            self.found.append(key.stage)
+            return value
+        start = time.perf_counter()
+        value = make()
+        if time.perf_counter() - start >= self.worth_s and keep(value):
+            try:
+                self._keep(path, pack((key.digest, value), given))
+            except (OSError, PackError) as error:
+                log.warning("the stage %s is not kept (%s)", key.stage, error)
+        return value
+
+    def _keep(self, path: Path, arrays: dict[str, Any]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        try:
+            with made.open("wb") as stream:
+                np.savez(stream, **arrays)
+            made.replace(path)
+        finally:
+            made.unlink(missing_ok=True)
+        self._trim(path)
+
+    def _trim(self, newest: Path) -> None:
+        """Make room: remove what was not used for longest, and what killed runs left half-written."""
+        assert self.folder is not None  # noqa: S101 (a file of it was written)
+        for path in self.folder.iterdir():
+            with suppress(OSError):  # another run may have removed it
+                if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY_S:
+                    path.unlink()
+        left = self.most_bytes
+        for path, size in sorted(self.files(), key=lambda one: (one[0] != newest, -_used(one[0]))):
+            left -= size
+            if left < 0:
+                with suppress(OSError):
+                    path.unlink()
+
+    def files(self) -> list[tuple[Path, int]]:
+        """List the stages it holds, and their sizes in bytes."""
+        found = []
+        if self.folder is not None and self.folder.is_dir():
+            for path in sorted(self.folder.iterdir()):
+                with suppress(OSError):
+                    if _NAME.fullmatch(path.name) and path.is_file():
+                        found.append((path, path.stat().st_size))
+        return found
+
+    def clear(self) -> int:
+        """Remove every stage; return how many.
+
+        Raises
+        ------
+        SourceError
+            One cannot be removed.
+        """
+        found = self.files()
+        try:
+            for path, _ in found:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SourceError(f"cannot clear the cache {self.folder}: {error.strerror or error}") from error
+        return len(found)
+
+
+def _read(path: Path, key: Key, given: Mapping[str, Any] | None) -> Any:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
+        digest, value = unpack({name: kept[name] for name in kept.files}, given)
+    if digest != key.digest:
+        raise PackError("it is of another key")
+    with suppress(OSError):
+        os.utime(path)  # used now
+    return value
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
