@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import platformdirs
@@ -77,6 +77,24 @@ def _made_by() -> list[str]:
     return [found.hexdigest(), *below, *(f"{name} {metadata.version(name)}" for name in _LIBRARIES)]
 
 
+class _Listening(logging.Handler):
+    """Hears whether this package warns of anything."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard = False
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        self.heard = True
+
+    def __enter__(self) -> Self:
+        logging.getLogger("lifecircle").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("lifecircle").removeHandler(self)
+
+
 @dataclass
 class Cache:
     """A folder of stages, each in one file that is there whole or not at all.
@@ -112,7 +130,7 @@ class Cache:
 
     def take(
         self, key: Key, make: Callable[[], T], *, given: Mapping[str, Any] | None = None,
-        keep: Callable[[T], bool] = lambda _: True,
+        keep: Callable[[], bool] = lambda: True,
     ) -> T:  # fmt: skip
         """Take a stage from the cache; what is not there is made, and kept.
 
@@ -120,12 +138,13 @@ class Cache:
         ----------
         key : Key
         make : callable
-            Makes the value; what it raises is raised, and nothing is kept.
+            Makes the value; what it raises is raised, and nothing is kept. Nor is it where the log warned of something:
+            a later run must say so too.
         given : dict, optional
             Objects in the value that are not kept but the caller has (see `lifecircle.packing.pack`); what they hold
             must be part of the key.
         keep : callable
-            Asked of what was made: whether to keep it, its inputs still being those of the key.
+            Asked when it is made: whether its inputs are still those of the key.
         """
         value: T
         if self.folder is None:
@@ -141,8 +160,9 @@ class Cache:
             self.found.append(key.stage)
             return value
         start = time.perf_counter()
-        value = make()
-        if time.perf_counter() - start >= self.worth_s and keep(value):
+        with _Listening() as warned:
+            value = make()
+        if time.perf_counter() - start >= self.worth_s and not warned.heard and keep():
             try:
                 self._keep(path, pack((key.digest, value), given))
             except (OSError, PackError) as error:

@@ -40,7 +40,7 @@ from lifecircle.profiles import TICKS, Profile
 from lifecircle.publish.about import About
 from lifecircle.reach.products import Lane, Reach
 from lifecircle.reach.search import compile_kernels, search
-from lifecircle.region import REST, Region
+from lifecircle.region import Region
 from lifecircle.result import Clock, Progress, Result, digests_of, inputs_of, rules_of
 from lifecircle.sources import boundaries, osm, rasters, tables
 from lifecircle.sources.tiles import Tiled
@@ -326,7 +326,7 @@ def _read_map(
     """Read an extract, or take what was read of the same bytes; the key of what follows from it is returned too."""
     key = Key.of("read", osm=then, kind=path.name.partition(".")[2], clip=clip, keys=wanted)
     data = cache.take(
-        key, lambda: osm.read_osm(path, clip, keys=wanted, progress=tell), keep=lambda _: _content(path) == then
+        key, lambda: osm.read_osm(path, clip, keys=wanted, progress=tell), keep=lambda: _content(path) == then
     )
     return data, key
 
@@ -367,8 +367,7 @@ def _region(keys: "StudyFile", standard: Standard, extract: Path, cache: Cache) 
         region = cache.take(
             Key.of("boundary", osm=then, **named),
             lambda: boundaries.read_region(extract, place, name=keys.name, crs=keys.crs),
-            # A zone for the rest may come with a warning: that is given every time.
-            keep=lambda found: found.zones[-1].key != REST and _content(extract) == then,
+            keep=lambda: _content(extract) == then,
         )
     else:
         assert keys.bbox is not None  # noqa: S101 (the study file was checked)

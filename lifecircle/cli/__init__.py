@@ -12,7 +12,7 @@ import typer
 from lifecircle.cli import data, lists, pictures, places, proof, running  # noqa: F401  each adds its verbs to the app
 from lifecircle.cli.chinese import HELP, KINDS, TITLES
 from lifecircle.cli.options import app
-from lifecircle.errors import LifecircleError
+from lifecircle.errors import LifecircleError, plain_text
 from lifecircle.language import Language, of_locale, say, spoken, use
 
 #: The verbs as ``--help`` lists them: what a planner needs first stands first.
@@ -30,7 +30,7 @@ _STOPPED = 130  # as shells count it: 128 and the signal's number
 def main() -> None:
     """Run the command line; every foreseen failure is one message and an exit code."""
     debug = "--debug" in sys.argv
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, handlers=[_log_to_terminal()])
     for noisy in ("numba", "matplotlib", "fiona", "rasterio", "pyogrio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Looking for cycles among the tags of a city costs more than a command leaves behind before it ends.
@@ -54,6 +54,19 @@ def main() -> None:
     finally:
         gc.enable()
         use("en")
+
+
+class _Plain(logging.Formatter):
+    """Log lines name files and what stands in them: a terminal gets nothing to obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain_text(super().format(record))
+
+
+def _log_to_terminal() -> logging.Handler:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Plain("%(name)s: %(message)s"))
+    return handler
 
 
 def command() -> Any:

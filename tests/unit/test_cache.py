@@ -1,6 +1,7 @@
 """What a cache holds, and whatever happens to it, changes no answer: it only spares the work of making it again."""
 
 import json
+import logging
 import os
 import random
 import shutil
@@ -242,8 +243,20 @@ def test_a_full_disk_leaves_nothing_half_written(study, cache, monkeypatch, capl
 
 def test_an_input_that_changes_while_it_is_read_is_not_kept(study, cache, tmp_path):
     key = Key.of("read", osm="then")
-    assert cache.take(key, lambda: "made", keep=lambda _: False) == "made"
+    assert cache.take(key, lambda: "made", keep=lambda: False) == "made"
     assert cache.files() == []
+
+
+def test_what_was_warned_of_is_made_and_warned_of_again(cache, caplog):
+    def makes():
+        logging.getLogger("lifecircle.sources.boundaries").warning("called otherwise")
+        return 3
+
+    for _ in range(2):
+        assert cache.take(Key.of("boundary"), makes) == 3
+    assert caplog.text.count("called otherwise") == 2
+    assert cache.files() == []
+    assert logging.getLogger("lifecircle").handlers == []
 
 
 def test_a_failure_is_no_stage(study, cache):

@@ -1,5 +1,6 @@
 import gc
 import json
+import logging
 import os
 import re
 import subprocess
@@ -178,3 +179,8 @@ def test_progress_names_the_stages(tmp_path):
         assert stage in done.stderr
     assert "7 of 7" in done.stderr
     assert done.stdout.strip().endswith("index.html")
+
+
+def test_a_log_line_holds_nothing_a_terminal_obeys():
+    record = logging.makeLogRecord({"name": "lifecircle.sources", "msg": "taking %s", "args": ("\x1b[2J\u202e名",)})
+    assert cli._log_to_terminal().format(record) == "lifecircle.sources: taking \\x1b[2J\\u202e名"
