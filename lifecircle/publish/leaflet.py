@@ -76,7 +76,7 @@ def to_json(value: object) -> str:
 
 
 #: What the page's program is made of, each a function in a file of its own under ``assets``.
-_PARTS = ("text", "arrays", "paint", "walk", "circle", "whatif", "gaps", "find")
+_PARTS = ("text", "arrays", "paint", "walk", "circle", "whatif", "legend", "gaps", "find")
 
 
 class _Page(Figure):  # type: ignore[misc, unused-ignore]
