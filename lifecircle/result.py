@@ -31,7 +31,7 @@ from lifecircle.assess.severance import Crossing, crossings
 from lifecircle.audit.selfcheck import SelfCheck
 from lifecircle.errors import DataError, StandardError, did_you_mean
 from lifecircle.profiles import Profile
-from lifecircle.publish import files, pictures, report, scene
+from lifecircle.publish import files, pictures, report, scene, summary
 from lifecircle.publish.about import About, Terms, headline
 from lifecircle.publish.proof import self_check_part
 from lifecircle.publish.results import Results, Summary
@@ -139,7 +139,7 @@ class Result:
     @cached_property
     def summary(self) -> dict[str, Any]:
         """Every headline figure with numerator and denominator (``summary.json``)."""
-        return files.summary(self.findings, self.about) | {"self_check": self.self_check.rows}
+        return summary.summary(self.findings, self.about) | {"self_check": self.self_check.rows}
 
     @cached_property
     def self_check(self) -> SelfCheck:
@@ -251,7 +251,7 @@ class Result:
             "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in _VERSIONED},
             "self_check": self.self_check.rows,
             "counts": {"osm": prepared.data.counts, "tables": list(self.about.tables)}
-            | files.counts(self.coverage, prepared.elevation),
+            | summary.counts(self.coverage, prepared.elevation),
             "from_cache": list(prepared.from_cache),
             "timings_s": {stage: round(seconds, 3) for stage, seconds in clock.seconds.items()},
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -13,7 +13,7 @@ from lifecircle.assess.gaps import Gaps
 from lifecircle.assess.wording import tidy_numbers
 from lifecircle.model.cells import PEOPLE
 from lifecircle.profiles import TICKS, Profile
-from lifecircle.publish import maps, scorecard
+from lifecircle.publish import leaflet, maps, scorecard
 from lifecircle.publish.about import About, Terms, headline, method
 from lifecircle.publish.sketches import polygons, rank_of
 from lifecircle.publish.walks import Walks
@@ -24,12 +24,12 @@ def coverage_page(
     coverage: Coverage, gaps: Gaps, about: About, water: list[Any], further: Sequence[tuple[Profile, Lane]] = ()
 ) -> str:
     """Return the coverage map as one self-contained HTML text; ``further`` costs can be switched to in it."""
-    return maps.render(_scene("coverage", coverage, gaps, about, water, Walks.of(coverage, further)))
+    return leaflet.render(_scene("coverage", coverage, gaps, about, water, Walks.of(coverage, further)))
 
 
 def gaps_page(coverage: Coverage, gaps: Gaps, about: About, water: list[Any]) -> str:
     """Return the gap map as one self-contained HTML text."""
-    return maps.render(_scene("gaps", coverage, gaps, about, water))
+    return leaflet.render(_scene("gaps", coverage, gaps, about, water))
 
 
 def _layers(coverage: Coverage) -> tuple[list[maps.ServiceLayer], maps.Points, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from lifecircle.publish import maps
+from lifecircle.publish import leaflet, maps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,7 +188,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     def opened(scene: maps.Scene | str, width: int = 1400, height: int = 900, anchor: str = "") -> Any:
         file = tmp_path / f"{len(pages)}.html"
-        file.write_text(scene if isinstance(scene, str) else maps.render(scene), encoding="utf-8")
+        file.write_text(scene if isinstance(scene, str) else leaflet.render(scene), encoding="utf-8")
         page = browser.new_page(viewport={"width": width, "height": height})
         pages.append(page)
 

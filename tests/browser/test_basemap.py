@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lifecircle.errors import StandardError
-from lifecircle.publish import maps
+from lifecircle.publish import leaflet
 from lifecircle.study import Study
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_tiles_come_from_the_server_named_and_lie_where_they_belong(
     browser: Any, town: Any, server: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     address, asked = server
-    text = maps.render(town.scene(basemap=address))
+    text = leaflet.render(town.scene(basemap=address))
     origin = address.partition("/{z}")[0]
     assert re.search(r"img-src data: ([^;]*);", text)[1] == origin  # type: ignore[index]
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
@@ -86,7 +86,7 @@ def test_tiles_come_from_the_server_named_and_lie_where_they_belong(
 
 
 def test_without_one_no_address_stands_in_the_policy(town: Any) -> None:
-    assert "img-src data:; " in maps.render(town.scene())
+    assert "img-src data:; " in leaflet.render(town.scene())
 
 
 @pytest.mark.parametrize(

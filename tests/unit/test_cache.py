@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import rasterio
 import town
+from commandline import command
 from drawn import lonlat, raster
-from test_verify import call
 
 from lifecircle import cache as caches
 from lifecircle.cache import Cache, Key
@@ -356,17 +356,17 @@ def users(cache, monkeypatch):
 def test_the_command_line_says_what_it_did_not_make_anew_and_can_do_without(study, users, tmp_path, capsys):
     said = []
     for more in ([], [], ["--no-cache"]):
-        assert call("run", tmp_path / "study.toml", "--out", tmp_path / "out", *more) == 0
+        assert command("run", tmp_path / "study.toml", "--out", tmp_path / "out", *more) == 0
         said.append("as an earlier run did it" in capsys.readouterr().out)
     assert said == [False, True, False]
-    assert call("check", tmp_path / "study.toml", "--out", tmp_path / "out") == 0
+    assert command("check", tmp_path / "study.toml", "--out", tmp_path / "out") == 0
     capsys.readouterr()
-    assert call("cache", "--json") == 0
+    assert command("cache", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["folder"] == str(users.folder)
     assert told["stages"] == len(users.files()) > 0
     assert told["bytes"] == sum(size for _, size in users.files())
-    assert call("cache", "--clear") == 0
+    assert command("cache", "--clear") == 0
     assert f"{told['stages']} stages removed" in capsys.readouterr().out
     assert users.files() == []
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lifecircle.publish import maps
+from lifecircle.publish import leaflet, maps
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -128,12 +128,12 @@ def data_of(page: str) -> dict[str, Any]:
     return value
 
 
-PLAIN = maps.render(scene())
+PLAIN = leaflet.render(scene())
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_in_its_data_block(text: str) -> None:
-    page = maps.render(scene(text))
+    page = leaflet.render(scene(text))
     page.encode("utf-8")
     shape = [(tag, sorted(attributes)) for tag, attributes in Reader(page).tags]
     assert shape == [(tag, sorted(attributes)) for tag, attributes in Reader(PLAIN).tags]
@@ -152,13 +152,13 @@ def test_hostile_text_stays_in_its_data_block(text: str) -> None:
 
 
 def test_same_scene_same_bytes() -> None:
-    assert maps.render(scene()) == PLAIN
-    assert maps.render(scene(kind="gaps")) == maps.render(scene(kind="gaps"))
+    assert leaflet.render(scene()) == PLAIN
+    assert leaflet.render(scene(kind="gaps")) == leaflet.render(scene(kind="gaps"))
 
 
 @pytest.mark.parametrize("kind", ["coverage", "gaps"])
 def test_nothing_can_be_fetched(kind: str) -> None:
-    reader = Reader(maps.render(scene(kind=kind)))
+    reader = Reader(leaflet.render(scene(kind=kind)))
     fetching = {"src", "href", "srcset", "action", "data", "poster", "background", "xlink:href"}
     assert not [tag for tag, attributes in reader.tags if fetching & set(attributes)]
     assert not [tag for tag, _ in reader.tags if tag in {"link", "iframe", "object", "embed", "base", "form", "img"}]
@@ -178,7 +178,7 @@ def test_nothing_can_be_fetched(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["coverage", "gaps"])
 def test_policy_names_every_script(kind: str) -> None:
-    page = maps.render(scene(kind=kind))
+    page = leaflet.render(scene(kind=kind))
     reader = Reader(page)
     assert re.match(r'<!DOCTYPE html>\s*<html lang="en">\s*<head>\s*<meta http-equiv="Content-Security-Policy"', page)
     policy = next(a["content"] for t, a in reader.tags if a.get("http-equiv") == "Content-Security-Policy") or ""
@@ -223,11 +223,11 @@ def test_cells_and_costs_arrive() -> None:
 
 def test_regular_cell_ids_travel_as_numbers() -> None:
     cells = dataclasses.replace(scene().cells, cell_ids=[f"r{i}c{i * i}" for i in range(6)])
-    ids = data_of(maps.render(scene(cells=cells)))["cells"]["ids"]
+    ids = data_of(leaflet.render(scene(cells=cells)))["cells"]["ids"]
     assert unpack(ids["row"]).tolist() == list(range(6))
     assert unpack(ids["col"]).tolist() == [i * i for i in range(6)]
     padded = dataclasses.replace(cells, cell_ids=["r00c1", *cells.cell_ids[1:]])
-    assert data_of(maps.render(scene(cells=padded)))["cells"]["ids"]["list"][0] == "r00c1"
+    assert data_of(leaflet.render(scene(cells=padded)))["cells"]["ids"]["list"][0] == "r00c1"
 
 
 def test_layer_classes_and_people() -> None:
@@ -248,20 +248,20 @@ def test_layer_classes_and_people() -> None:
 
 def test_standard_is_a_class_limit() -> None:
     odd = dataclasses.replace(scene().services[0], threshold=720.5)
-    data = data_of(maps.render(scene(services=[odd], cutoff_s=1500.0)))
+    data = data_of(leaflet.render(scene(services=[odd], cutoff_s=1500.0)))
     assert data["layers"][1]["limits"] == [300.0, 600.0, 720.5, 900.0, 1200.0, 1500.0]
     assert data["services"][0]["quantum"] == 1 / 32
 
 
 def test_unknown_is_never_all_met() -> None:
     service = dataclasses.replace(scene().services[0], met=np.array([-1, 1, 0, 0, 1, -1], dtype=np.int8))
-    layer = data_of(maps.render(scene(services=[service, scene().services[1]])))["layers"][0]
+    layer = data_of(leaflet.render(scene(services=[service, scene().services[1]])))["layers"][0]
     assert layer["cells"] == [2, 0, 2, 2]
 
 
 def test_no_population_counts_cells() -> None:
     cells = dataclasses.replace(scene().cells, population=np.full(6, np.nan))
-    layers = data_of(maps.render(scene(cells=cells)))["layers"]
+    layers = data_of(leaflet.render(scene(cells=cells)))["layers"]
     assert [layer["people"] for layer in layers] == [None, None, None]
 
 
@@ -274,12 +274,12 @@ def test_empty_scene_is_a_page() -> None:
         status=np.empty(0, dtype=np.uint8),
     )
     made = maps.Scene(kind="gaps", title="", attribution=[], data_date="", cells=cells, services=[])
-    assert data_of(maps.render(made))["cells"]["n"] == 0
+    assert data_of(leaflet.render(made))["cells"]["n"] == 0
 
 
 def test_label_lies_inside_a_bent_shape() -> None:
     bent = np.array([[0, 0], [3, 0], [3, 1], [1, 1], [1, 3], [0, 3]], dtype=np.float64)
-    lat, lon = data_of(maps.render(scene(zones=maps.Shapes(rings=[[bent]], names=["L"]))))["zones"]["labels"][0]
+    lat, lon = data_of(leaflet.render(scene(zones=maps.Shapes(rings=[[bent]], names=["L"]))))["zones"]["labels"][0]
     assert 0 < lon < 1
     assert lat == 1.5
 
