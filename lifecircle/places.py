@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lifecircle.errors import StandardError
+from lifecircle.language import say
 from lifecircle.profiles import Status, load_preset
 
 _LEVELS = 15  # admin_level runs from 1 to 12 on the whole earth
@@ -219,8 +220,13 @@ class RegionPreset(BaseModel):
     def data(self, *, whole: bool) -> str:
         """Say whether it runs as it is, and what it needs if not; in short, where to read that."""
         if self.needs is None:
-            return f"ready to run: lifecircle run {self.name}"
-        return f"needs {self.needs}" if whole else f"needs {self.needs.partition(':')[0]}; lifecircle info {self.name}"
+            return say(f"ready to run: lifecircle run {self.name}", f"可直接运行：lifecircle run {self.name}")
+        if whole:
+            return f"needs {self.needs}"
+        return say(
+            f"needs {self.needs.partition(':')[0]}; lifecircle info {self.name}",
+            f"需自备 OpenStreetMap 数据：lifecircle info {self.name}",
+        )
 
     def study_keys(self, *, placed: bool) -> dict[str, Any]:
         """Keys of a study of this region; ``placed`` says that the region is what the preset draws."""

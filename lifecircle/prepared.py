@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SHORTEST_S = 60.0
 OSM_CREDIT = "© OpenStreetMap contributors, Open Database Licence (ODbL) 1.0, openstreetmap.org/copyright"
 
 
@@ -491,6 +492,11 @@ def _check_cutoffs(standard: Standard, profiles: dict[str, Profile], keys: "Stud
     for key, service in standard.services.items():
         unit = profiles[service.profile].unit
         cutoff = keys.cutoff_s if unit == "s" else keys.cutoff_m
+        if unit == "s" and service.thresholds[0] < _SHORTEST_S:
+            raise StandardError(
+                f"{key} should be within {service.thresholds[0]:g} s: thresholds of time are in seconds, and less than "
+                f"{_SHORTEST_S:g} is no walk; 15 minutes are 900"
+            )
         if service.thresholds[-1] > cutoff:
             raise StandardError(
                 f"the search would stop at {cutoff:g} {unit}, short of the threshold of {key}, "

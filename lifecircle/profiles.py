@@ -21,6 +21,7 @@ TICKS = 32
 LARGEST_TOML = 1 << 20
 """Bytes of a study, standard or profile file; the longest preset has 60,000."""
 _MOST_DOTS = 200
+_SLOWEST_MPS, _FASTEST_MPS = 0.1, 3.0
 
 _STEEPEST = 1.0  # 45 degrees: beyond it an elevation model is wrong, or the way is a ladder
 Status = Literal["verified", "secondary", "unverified"]
@@ -32,7 +33,7 @@ class Sourced(BaseModel):
     """A number with the place it comes from and how sure it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    value: float
+    value: float = Field(strict=True)
     source: str = Field(min_length=1)
     clause: str = ""
     status: Status
@@ -142,8 +143,9 @@ class Profile(BaseModel):
     def _speed_fits_unit(self) -> "Profile":
         if (self.name == "metres") != (self.unit == "m"):
             raise ValueError("the name 'metres' belongs to the distance rule (unit 'm'), and to it alone")
-        if self.unit == "s" and (self.speed_mps is None or not 0.1 <= self.speed_mps.value <= 10):  # noqa: PLR2004
-            raise ValueError("a time profile needs speed_mps between 0.1 and 10 m/s")
+        if self.unit == "s" and (self.speed_mps is None or not _SLOWEST_MPS <= self.speed_mps.value <= _FASTEST_MPS):
+            span = f"{_SLOWEST_MPS:g} and {_FASTEST_MPS:g} m/s"
+            raise ValueError(f"a time profile needs speed_mps between {span}: nobody walks faster, and 5 km/h are 1.39")
         if self.unit == "m" and (self.speed_mps or self.slope != "none" or self.steps_factor or self.delays):
             raise ValueError("a distance profile (unit 'm') has neither speed nor slope, steps_factor or delays")
         if self.steps_factor is not None and not 1 <= self.steps_factor.value <= 20:  # noqa: PLR2004

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from html import escape
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -276,7 +277,8 @@ class Result:
         return f"<Result {self.study.keys.name}: {headline(self.coverage)[0].english}>"
 
     def _repr_html_(self) -> str:
-        return self.coverage._repr_html_() + self.gaps._repr_html_()
+        notice = f"<p><b>{escape(self.about.notice)}</b></p>" if self.about.notice else ""
+        return notice + self.coverage._repr_html_() + self.gaps._repr_html_()
 
 
 def inputs_of(keys: "StudyFile") -> dict[str, Path]:

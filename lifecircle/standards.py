@@ -111,7 +111,7 @@ class Threshold(Rule):
     ``mode`` is how the text means people to travel; a run measures the walk, and says so where the text allows more.
     """
 
-    value: float = Field(gt=0, le=100_000)
+    value: float = Field(gt=0, le=100_000, strict=True)
     mode: Literal["walk", "walk_or_cycle"] = "walk"
 
 

@@ -366,16 +366,35 @@ class Coverage:
         }
 
     def _repr_html_(self) -> str:
-        from lifecircle.assess.wording import share_text
+        from lifecircle.assess.wording import people_text, share_text
+        from lifecircle.profiles import html_table
 
-        people = self.cells.people is not None
-        rows = "".join(
-            f"<tr><td>{escape(figure.service)}</td><td>{escape(share_text(figure.met, figure.total))}</td></tr>"
+        what = "people" if self.cells.people is not None else "cells"
+        heads = ("service", "within", "walker", "share", what, "of", "not judged")
+        rows = [
+            (
+                "all of these" if figure.service == ALL else self.standard.services[figure.service].title,
+                *self._measured_by(figure.service),
+                share_text(figure.met, figure.total),
+                *(people_text(number) for number in (figure.met, figure.total, figure.unknown)),
+            )
             for figure in self.figures()
-            if figure.kind == "region" and figure.measure == ("people" if people else "cells")
-        )
-        what = "people" if people else "cells"
-        return f"<p>Coverage, share of {what}</p><table><tr><th>service</th><th>met</th></tr>{rows}</table>"
+            if figure.kind == "region" and figure.measure == what
+        ]
+        lacking = ", ".join(service.title for service in self.absent.values())
+        without = f"<p>Not judged, for the data holds none: {escape(lacking)}.</p>" if lacking else ""
+        return f"<p>Coverage of the region on foot, {escape(self.standard.title)}</p>{html_table(heads, rows)}{without}"
+
+    def _measured_by(self, key: str) -> tuple[str, str]:
+        """Threshold of a service and who walks, in words."""
+        if key == ALL:
+            return "", ""
+        from lifecircle.assess.wording import threshold_text
+
+        service = self.standard.services[key]
+        profile = self.profiles[service.profile]
+        speed = "" if profile.speed_mps is None else f", {profile.speed_mps.value:g} m/s"
+        return threshold_text(service, profile.unit), profile.title + speed
 
 
 def threshold_of(service: Service, cells: Cells) -> NDArray[np.int64]:

@@ -116,15 +116,18 @@ class Check:
         snap, network = found["snapping"], found["network"]
         bins: Rows = [
             (
-                f"{b['from_m']}–{b['to_m']} m" if b["to_m"] else f"over {b['from_m']} m",
+                f"{b['from_m']}–{b['to_m']} m" if b["to_m"] else say(f"over {b['from_m']} m", f"{b['from_m']} m 以上"),
                 f"{b['cells']:,}",
                 people_text(b["people"]),
             )
             for b in snap["bins"]
         ]
         bins += [
-            (name, f"{snap[name]['cells']:,}", people_text(snap[name]["people"]))
-            for name in ("unsnapped", "outside_data")
+            (said, f"{snap[name]['cells']:,}", people_text(snap[name]["people"]))
+            for name, said in (
+                ("unsnapped", say("no path near", "附近无路")),
+                ("outside_data", say("beyond the data", "数据范围以外")),
+            )
         ]
         worst: Rows = [
             (
@@ -146,9 +149,9 @@ class Check:
         ]
         services: Rows = [
             (
-                key, f"{row['facilities']:,}", f"{row['inside']:,}", f"{row['merged']:,}",
+                say(key, row["title_zh"]), f"{row['facilities']:,}", f"{row['inside']:,}", f"{row['merged']:,}",
                 f"{row['entrances']['assumed']:,}", f"{row['unjoined']:,}",
-                "unknown" if row["per_10000"] is None else f"{row['per_10000']:.1f}",
+                say("unknown", "未知") if row["per_10000"] is None else f"{row['per_10000']:.1f}",
                 "" if row["usual_per_10000"] is None else f"{row['usual_per_10000']:g}",
             )
             for key, row in found["facilities"].items()
@@ -317,6 +320,8 @@ def _facilities(standard: Standard, facilities: Facilities, cells: Cells) -> dic
         doors = Counter(kind[mine[facilities.joins.place]].tolist())
         inside = int((mine & ~outside).sum())
         found[key] = {
+            "title": service.title,
+            "title_zh": service.title_zh,
             "facilities": int(mine.sum()),
             "inside": inside,
             "merged": int(facilities.merged_n[mine].sum()),

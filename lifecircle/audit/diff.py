@@ -16,6 +16,8 @@ from lifecircle.audit.contents import UnreadableError, changes, load_json, of_an
 from lifecircle.audit.verify import Claim, File
 from lifecircle.errors import DataError, LifecircleError
 from lifecircle.model.cells import PEOPLE
+from lifecircle.publish.files import NAMES as WRITTEN
+from lifecircle.sources import osm
 
 FACTORS = ("network", "facilities", "population", "parameters")
 """What results are made of, in the order they are exchanged: streets and heights; facilities; people and the homes they
@@ -88,6 +90,9 @@ class Diff:
     moved : list of Moved
     people_changed, only_before, only_after : (cells, people)
         Cells with other people, and cells in one folder only.
+    unexplained : list of str
+        Files that differ though inputs, parameters and versions are the same: other code made one, or somebody changed
+        it.
     exact : bool
         Whether ``owed`` was found by computing again with one factor exchanged after the other, in the order of
         `FACTORS`; else cell by cell from the tables (see `_owed_by_cell`).
@@ -106,14 +111,15 @@ class Diff:
     people_changed: tuple[int, float | None]
     only_before: tuple[int, float | None]
     only_after: tuple[int, float | None]
+    unexplained: list[str]
     exact: bool
     how: str
 
     @property
     def same(self) -> bool:
-        """Whether neither a figure nor a cell nor an input or parameter differs."""
+        """Whether neither an input or parameter nor a figure, a cell or a file that follows from them differs."""
         counted = self.people_changed[0] + self.only_before[0] + self.only_after[0]
-        return not (self.inputs or self.parameters or self.changes or self.moved or counted)
+        return not (self.inputs or self.parameters or self.changes or self.moved or counted or self.unexplained)
 
     def to_dict(self) -> dict[str, Any]:
         """As ``diff --json`` prints it."""
@@ -124,6 +130,7 @@ class Diff:
             "versions": [{"library": k, "before": a, "after": b} for k, a, b in self.versions],
             "attribution": {"exact": self.exact, "how": self.how, "order": list(FACTORS)},
             "figures": [vars(change) for change in self.changes],
+            "unexplained": self.unexplained,
             "cells": {
                 "moved": [vars(moved) for moved in self.moved],
                 **{
@@ -297,8 +304,24 @@ def diff(
     people = measure == "people"
     return Diff(
         a.path, b.path, measure, files, parameters, versions, rows, list(_moved(a, b, both, people=people)),
-        _amount(b, turned, people=people), _amount(a, one, people=people), _amount(b, other, people=people), exact, how,
+        _amount(b, turned, people=people), _amount(a, one, people=people), _amount(b, other, people=people),
+        [] if files or parameters or versions else _unlike(a, b), exact, how,
     )  # fmt: skip
+
+
+def _unlike(before: _Folder, after: _Folder) -> list[str]:
+    """List the files of a run that are not the same bytes in both folders, or stand in one alone."""
+    named = [
+        {key: file.file for key, file in (x.claim.said.inputs | x.claim.said.rules).items()} for x in (before, after)
+    ]
+    if named[0] != named[1]:  # pages and tables name their inputs
+        return []
+    found = []
+    for name in sorted(WRITTEN - {"manifest.json", "check.json"}):  # the check is also written by itself
+        one, other = before.path / name, after.path / name
+        if one.is_file() != other.is_file() or (one.is_file() and osm.digest(one) != osm.digest(other)):
+            found.append(name)
+    return found
 
 
 def _number(part: int, unit: int) -> float:

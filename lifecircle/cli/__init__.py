@@ -71,10 +71,19 @@ def _log_to_terminal() -> logging.Handler:
 
 def command() -> Any:
     """Build the command of all verbs, its help in the language that is spoken."""
+    from rich.text import Text
+    from typer import rich_utils
+
+    class Folded(Text):
+        """Text of a help page: what is too long for its column, as any Chinese sentence is, is folded and not cut."""
+
+        @classmethod
+        def from_markup(cls, text: str, **how: Any) -> Text:
+            return Text.from_markup(text, overflow="fold", **how)
+
+    vars(rich_utils)["Text"] = Folded
     built = typer.main.get_command(app)
     if spoken() == "zh":
-        from typer import rich_utils
-
         for name, title in TITLES.items():
             setattr(rich_utils, name, title)
         _in_chinese(built)

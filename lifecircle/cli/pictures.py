@@ -130,7 +130,11 @@ def report(
 
 def _target(said: str | None, folder: Path, ending: str) -> Path:
     """Name the file to write: as said, or after the folder, in the working directory."""
-    return Path(said) if said else Path(f"{folder.resolve().name or 'results'}{ending}")
+    target = Path(said) if said else Path(f"{folder.resolve().name or 'results'}{ending}")
+    kind = ending[ending.rindex(".") :]
+    if target.suffix.casefold() not in {"", kind} and not target.exists():  # of what is there more is said later
+        raise typer.BadParameter(f"{target.name} would hold what its name does not say; expected a name in {kind}")
+    return target
 
 
 def _tell(target: Path, results: "Results", *, as_json: bool) -> None:

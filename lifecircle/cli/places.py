@@ -25,6 +25,12 @@ from lifecircle.cli.options import (
 from lifecircle.language import say
 from lifecircle.publish.terminal import show_table, tell, tell_json
 
+_SAID_ZH = {
+    "fits": "合适", "too_few": "人口偏少", "too_many": "人口偏多",
+    "too_small_area": "面积偏小", "too_large_area": "面积偏大",
+}  # fmt: skip
+"""Verdicts and advice on a unit in Chinese."""
+
 
 @app.command()
 def new(
@@ -167,7 +173,10 @@ def units(  # noqa: PLR0917
     texts = [
         (
             unit.key, ", ".join(unit.zones), people_text(unit.people / PEOPLE), f"{unit.area_m2 / 1e6:.2f}",
-            ", ".join(said.replace("_", " ") for said in (unit.verdict, unit.advice) if said), ", ".join(unit.cut_by),
+            say(", ", "、").join(
+                say(said.replace("_", " "), _SAID_ZH.get(said, said)) for said in (unit.verdict, unit.advice) if said
+            ),
+            ", ".join(unit.cut_by),
         )
         for unit in found.units
     ]  # fmt: skip

@@ -202,8 +202,13 @@ def info(
             ),
         ]
         measure = "people" if summary["population_known"] else "cells"
+        titles = {key: str(one["title_zh"]) for key, one in summary["services"].items()} | {"all": "全部"}
+
+        def named(key: str) -> str:
+            return say(key, titles.get(key, key))
+
         rows = [
-            (str(f["service"]), share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
+            (named(str(f["service"])), share_text(f["met"], f["total"]), people_text(f["met"]), people_text(f["total"]))
             for f in summary["figures"]
             if f["kind"] == "region" and f["measure"] == measure
         ]

@@ -130,7 +130,8 @@ class Facilities:
         if (lacking and not allow_empty) or (empty and not len(rows)):
             raise DataError(
                 f"the data holds no facility for: {', '.join(lacking or empty)}. Nobody could be judged by them; "
-                "leave the service out (--services), add data, or change its tag rules in a copy of the standard"
+                "leave the service out (--services), add data (--facilities), or in a copy of the standard change its "
+                "tag rules or say that it may_lack = true"
             )
         rows["shape"] = region.project(np.array(rows["geometry"], dtype=object))
         members = rows["shape"].to_numpy(dtype=object)

@@ -77,6 +77,8 @@ class Terms:
         The year of the facilities; None is today.
     sloped, snap_limit_m
         As in `About`.
+    absent : int
+        Further services of the standard, of which the data holds no facility: nobody is judged by them.
     """
 
     standard: Standard
@@ -86,6 +88,7 @@ class Terms:
     year: int | None
     sloped: bool
     snap_limit_m: float
+    absent: int = 0
 
     @classmethod
     def of(cls, coverage: Coverage, about: About | None = None) -> "Terms":
@@ -98,6 +101,7 @@ class Terms:
             year=coverage.year,
             sloped=about is not None and about.sloped,
             snap_limit_m=0.0 if about is None else about.snap_limit_m,
+            absent=len(coverage.absent),
         )
 
     def unit_of(self, key: str) -> str:
@@ -224,6 +228,11 @@ def sentences(figures: Iterable[Figure], names: Mapping[str, tuple[str, str]], t
     near, near_zh = walk_text(terms)
     n = len(terms.standard.services)
     needs = (f"all {n} services", f"全部 {n} 类服务") if n > 1 else ("the service", "该服务")
+    if terms.absent:
+        needs = (
+            f"all {n} services in the data (the standard has {n + terms.absent})",
+            f"数据所含的全部 {n} 类服务（标准共 {n + terms.absent} 类）",
+        )
     out = []
     only = sum(figure.kind == "zone" for figure in chosen) == 1
     for figure in chosen:

@@ -227,9 +227,9 @@ def _island_table(coverage: Coverage) -> str:
     bare = [island for island in found if not island.used]
     bare_km = sum(island.street_km for island in bare)
     lead = both(
-        f"{len(used):,} parts cut off from the largest have people who can join nothing else, or facilities (all in the "
-        f"manifest); {len(bare):,} further parts ({bare_km:,.1f} km) have neither.",
-        f"{len(used):,} 个与主路网不连通的部分有仅能接入其中的居民或设施（详见清单）；另有 {len(bare):,} 个（{bare_km:,.1f} 公里）两者皆无。",
+        f"{len(used):,} parts cut off from the largest have people who can join nothing else, or facilities (all in "
+        f"summary.json); {len(bare):,} further parts ({bare_km:,.1f} km) have neither.",
+        f"{len(used):,} 个与主路网不连通的部分有仅能接入其中的居民或设施（详见 summary.json）；另有 {len(bare):,} 个（{bare_km:,.1f} 公里）两者皆无。",
     )
     text = f"{_heading('Islands of the network', '孤立路网')}<p>{lead}</p>"
     if not used:

@@ -163,6 +163,7 @@ class Summary(_Part):
     cutoff: dict[str, _Limit]
     zones: dict[str, ZoneTold]
     services: dict[_Key, ServiceTold]
+    absent: dict[_Key, Any] = {}
     figures: list[_FigureTold] = Field(min_length=1)
     classes: list[Class]
     largest_gaps: list[GapTold]
@@ -326,6 +327,7 @@ def _terms(path: Path, summary: Summary) -> Terms:
         year=summary.year,
         sloped="elevation" in said.inputs,
         snap_limit_m=limit,
+        absent=len(summary.absent),
     )
 
 

@@ -192,12 +192,20 @@ def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
     """Every rule for a terminal: clause, what, rule, facilities, people, residential land, verdict."""
     return [
         (
-            row.clause, row.key, row.rule.removeprefix("within ").removesuffix(" (metres)"), "" if row.facilities is None else f"{row.facilities:,}",
+            row.clause, say(row.key, row.title_zh), _short_rule(row), "" if row.facilities is None else f"{row.facilities:,}",
             share_text(*row.people) if row.people[1] else "", share_text(*row.land) if row.land[1] else "",
             say(*row.wording) + ("" if row.status == "verified" else say(f" ({row.status})", f"（{STATUS_ZH[row.status]}）")),
         )
         for row in clauses.rows
     ]  # fmt: skip
+
+
+def _short_rule(row: Clause) -> str:
+    """Say what is asked in as few words as a terminal has room for."""
+    return say(
+        row.rule.removeprefix("within ").removesuffix(" (metres)"),
+        (row.rule_zh or row.rule).removesuffix("以内（网络距离）"),
+    )
 
 
 def clause_part(clauses: Clauses) -> str:

@@ -75,6 +75,14 @@ def summary(found: Findings, about: About) -> dict[str, Any]:
             for zone in group
         },
         "services": services,
+        "absent": {key: {"title": s.title, "title_zh": s.title_zh} for key, s in coverage.absent.items()},
+        "walkers": {
+            name: {
+                "title": profile.title, "title_zh": profile.title_zh, "unit": profile.unit,
+                "speed_mps": None if profile.speed_mps is None else profile.speed_mps.value,
+            }
+            for name, profile in coverage.profiles.items()
+        },
         "data": _data(coverage),
         "outside": _outside(coverage),
         "gates": _policies(coverage),
@@ -101,8 +109,7 @@ def summary(found: Findings, about: About) -> dict[str, Any]:
 def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] | None) -> dict[str, Any]:
     """Tell how many nodes, edges, facilities, cells and people were kept, as ``manifest.json`` has it."""
     cells, facilities, network = coverage.cells, coverage.facilities, coverage.network
-    found = islands(network, cells, facilities)
-    bare = [island for island in found if not island.used]
+    apart = _islands(coverage)
     return {
         "network": {
             "nodes": network.streets.n_places,
@@ -111,13 +118,11 @@ def counts(coverage: Coverage, elevation: np.ndarray[Any, np.dtype[np.float64]] 
             "edges_of_graph": network.n_edges,
             "private_edges": int(network.private[network.own].sum()),
             "passages": int((network.passage & (network.role < ARRIVING)).sum()),
-            "components": len(found) + 1,
+            "components": int(network.component.max()) + 1,
             "nodes_without_height": None if elevation is None
             else int(np.isnan(elevation[network.node_same == np.arange(network.n_nodes)]).sum()),
-            "islands": [asdict(island) for island in found if island.used],
-            "islands_without_people_or_facilities": {
-                "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)
-            },
+            "islands": apart["used"],
+            "islands_without_people_or_facilities": apart["without_people_or_facilities"],
         },
         "facilities": facilities.count()
         | {
@@ -156,7 +161,20 @@ def _data(coverage: Coverage) -> dict[str, Any]:
         "hard_barriers": len(cells.region.hard_barriers),
         "facilities_merged": int(facilities.merged_n.sum()),
         "facilities_unjoined": len(facilities) - len(np.unique(facilities.joins.place)),
+        "islands": _islands(coverage),
     }
+
+
+def _islands(coverage: Coverage) -> dict[str, Any]:
+    """Tell of the parts of the network cut off from the largest."""
+    found = islands(coverage.network, coverage.cells, coverage.facilities)
+    bare = [island for island in found if not island.used]
+    return {
+        "used": [asdict(island) for island in found if island.used],
+        "without_people_or_facilities": {
+            "components": len(bare), "street_km": round(sum(island.street_km for island in bare), 3)
+        },
+    }  # fmt: skip
 
 
 def _outside(coverage: Coverage) -> dict[str, Any] | None:

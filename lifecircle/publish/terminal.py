@@ -108,7 +108,7 @@ def show_findings(found: "Findings", about: "About", summary: dict[str, Any], *,
     ]
     show_table(("service", "covered", measure, "of", "not judged"), rows, as_json=False)
     if coverage.absent:
-        absent = ", ".join(say(key, service.title_zh) for key, service in coverage.absent.items())
+        absent = say(", ", "、").join(say(key, service.title_zh) for key, service in coverage.absent.items())
         tell(say(f"Not judged, for the data holds none: {absent}.", f"数据中没有，未判定：{absent}。"))
     if any(row.clause or row.mark for row in found.clauses.rows):
         standard = coverage.standard
@@ -143,7 +143,7 @@ _MOVED = {
 def show_diff(found: "Diff") -> None:
     """Print what differs between two results folders: inputs, parameters, figures with what they owe, and cells."""
     if found.same:
-        tell(say("No input, parameter, figure or cell differs.", "输入、参数、数字与格网均无差异。"))
+        tell(say("No input, parameter, figure, cell or file differs.", "输入、参数、数字、格网与文件均无差异。"))
         return
     for title, rows in (
         (say("Inputs that differ:", "不同的输入："), found.inputs),
@@ -155,6 +155,15 @@ def show_diff(found: "Diff") -> None:
             texts = [(str(key), _short(a), _short(b)) for key, a, b in rows[:_MOST_ROWS]]
             show_table(("what", "before", "after"), texts, as_json=False)
             _say_rest(rows)
+    if found.unexplained:
+        files = ", ".join(found.unexplained)
+        tell(
+            say(
+                f"These files differ though inputs, parameters and versions are the same: {files}. Other code made one, or "
+                "somebody changed it (lifecircle verify tells where)",
+                f"输入、参数与版本均相同，而这些文件不同：{files}。其中之一由其他版本的代码生成或被改动过（lifecircle verify 可指出何处）",
+            )
+        )
     if found.changes:
         measure = say(found.measure, _HEADS[found.measure])
         tell(

@@ -8,6 +8,8 @@ from drawn import boundary
 from world import World
 
 from lifecircle.errors import StandardError
+from lifecircle.publish.about import headline
+from lifecircle.publish.results import Results
 from lifecircle.standards import Standard
 
 HEAD = """\
@@ -103,8 +105,21 @@ def test_what_is_absent_is_not_judged_and_said(tmp_path):
     assert "数据中没有：本级应配建" in page
 
 
+def test_the_headline_says_of_how_many_services_it_speaks(tmp_path):
+    result = run(tmp_path, rules(SCHOOL, CLINIC, LIBRARY))
+    (sentence, *_) = headline(result.coverage)
+    assert "reach all 2 services in the data (the standard has 3) on foot" in sentence.english
+    assert "数据所含的全部 2 类服务（标准共 3 类）" in sentence.chinese
+    assert result.summary["absent"] == {"library": {"title": "library", "title_zh": "library"}}
+    assert "Not judged, for the data holds none: library." in result._repr_html_()
+    folder = result.write(tmp_path / "out")
+    assert Results.of_folder(folder).terms().absent == 1
+    (whole, *_) = headline(run(tmp_path, rules(SCHOOL, CLINIC)).coverage)
+    assert "reach all 2 services on foot" in whole.english
+
+
 def test_a_service_that_may_not_lack_still_stops_the_run(tmp_path):
-    with pytest.raises(ValueError, match=r"no facility for: library.*--services"):
+    with pytest.raises(ValueError, match=r"no facility for: library.*--services.*may_lack = true"):
         run(tmp_path, rules(SCHOOL, LIBRARY).replace("may_lack = true", "may_lack = false"))
 
 

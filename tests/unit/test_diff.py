@@ -4,6 +4,8 @@ import json
 import shutil
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import town
 from drawn import CRS, Drawing, boundary, raster
@@ -11,6 +13,7 @@ from drawn import CRS, Drawing, boundary, raster
 from lifecircle import cli
 from lifecircle.audit.diff import FACTORS
 from lifecircle.errors import DataError
+from lifecircle.publish.terminal import show_diff
 from lifecircle.study import Study, diff, verify
 
 
@@ -102,6 +105,28 @@ def test_of_the_same_nothing_differs(made, tmp_path):
     assert found.changes == []
     other = draw(tmp_path / "again")
     assert diff(made["plain"], other).same  # in another folder, at another time
+
+
+@pytest.mark.parametrize("name", ["cells.parquet", "index.html"])
+def test_a_file_that_was_changed_is_told_though_inputs_and_parameters_are_the_same(made, tmp_path, name, capsys):
+    changed = shutil.copytree(made["plain"], tmp_path / "out")
+    if name.endswith(".parquet"):
+        table = pq.read_table(changed / name)
+        walks = table["clinic_m"].to_pandas()
+        walks.iloc[0] = 1.0
+        at = table.schema.get_field_index("clinic_m")
+        pq.write_table(table.set_column(at, table.schema.field(at), pa.array(walks, pa.float32())), changed / name)
+    else:
+        (changed / name).write_text((changed / name).read_text().replace("100", "99"))
+    for tables in (False, True):
+        found = diff(made["plain"], changed, tables_only=tables)
+        assert found.unexplained == [name]
+        assert not found.same
+    show_diff(found)
+    assert f"same: {name}. Other code made one" in capsys.readouterr().out
+    (changed / name).unlink()
+    if name == "index.html":
+        assert diff(made["plain"], changed).unexplained == [name]
 
 
 @pytest.mark.parametrize("tables", [False, True])

@@ -43,5 +43,8 @@ def test_every_noun_shows_itself_in_a_notebook(tmp_path):
     for noun in nouns:
         assert "<" in noun._repr_html_()
         assert len(repr(noun)) < 10_000
+    shown = result._repr_html_()  # a share means nothing without these
+    for needed in ("Clinic", "4 min", "Adult, 1.33 m/s", "100", "218", "Golden"):
+        assert needed in shown, needed
     for noun in (result.coverage, result.gaps, prepared.region, prepared.network, prepared.facilities, prepared.cells):
         assert len(noun.to_geodataframe().columns) > 3

@@ -8,6 +8,7 @@ import typer
 
 from lifecircle import cli
 from lifecircle.cli.chinese import HELP, KINDS
+from lifecircle.cli.options import app
 from lifecircle.errors import LifecircleError
 from lifecircle.language import of_locale, spoken
 
@@ -105,3 +106,12 @@ def test_every_warning_of_a_check_is_said_twice(tmp_path):
     found = Study.from_toml(town.draw(tmp_path)).prepare(allow_empty=True).check.findings["warnings"]
     assert found
     assert all(CHINESE.search(one["text_zh"]) and not CHINESE.search(one["text"]) for one in found)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_no_help_is_cut_off_in_a_narrow_terminal(call, monkeypatch, lang):
+    monkeypatch.setenv("COLUMNS", "80")
+    for verb in ("", *(command.name or command.callback.__name__ for command in app.registered_commands)):
+        code, out, _ = call("--lang", lang, *filter(None, [verb]), "--help")
+        assert code == 0
+        assert "…" not in out, verb

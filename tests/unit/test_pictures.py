@@ -325,6 +325,10 @@ def test_the_verb_writes_where_it_is_told(call, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = call("map", folder, "--size", "480x320", "--png")
     assert (code, out, err) == (0, "town-unmet.png written\n", "")
+    code, _, err = call("map", folder, "--png", "town.jpg")
+    assert code == 2
+    assert "town.jpg would hold what its name does not say" in " ".join(err.replace("│", " ").split())
+    assert not (tmp_path / "town.jpg").exists()
     first = (tmp_path / "town-unmet.png").read_bytes()
     assert call("map", folder, "--png", "--size", "480x320", "--layer", "clinic", "--lang", "zh")[0] == 0
     assert size_of((tmp_path / "town-clinic.png").read_bytes()) == SMALL

@@ -3,12 +3,13 @@ import json
 from importlib import resources
 
 import pytest
+import town
 
 from lifecircle.errors import StandardError
 from lifecircle.places import RegionPreset
 from lifecircle.profiles import Profile, check_toml, preset_names
 from lifecircle.standards import Standard, TagRule
-from lifecircle.study import StudyFile
+from lifecircle.study import Study, StudyFile
 
 
 @pytest.mark.parametrize("name", preset_names("profiles"))
@@ -90,6 +91,26 @@ def test_a_time_profile_needs_a_speed_and_a_distance_rule_has_none():
     speed = 'speed_mps = { value = 1, source = "x", status = "unverified" }'
     with pytest.raises(StandardError, match="belongs to the distance rule"):
         check_toml(Profile, head + 'unit = "s"\n' + speed, origin="x")
+
+
+def test_a_speed_in_kilometres_an_hour_and_numbers_that_are_texts_are_refused():
+    head = 'schema = 1\nname = "x"\ntitle = "x"\ntitle_zh = "x"\nunit = "s"\n'
+    for value, said in (("4.8", "5 km/h are 1.39"), ('"1.3"', "number")):
+        speed = f'speed_mps = {{ value = {value}, source = "x", status = "unverified" }}'
+        with pytest.raises(StandardError, match=said):
+            check_toml(Profile, head + speed, origin="x")
+    standard = Standard.load("xminute-generic").model_dump(by_alias=True)
+    standard["services"]["eating"]["threshold"]["value"] = "900"
+    with pytest.raises(ValueError, match="number"):
+        Standard.model_validate(standard)
+
+
+def test_a_threshold_in_minutes_is_no_walk(tmp_path):
+    study = Study.from_toml(town.draw(tmp_path))
+    text = (tmp_path / "golden.toml").read_text(encoding="utf-8")
+    (tmp_path / "golden.toml").write_text(text.replace("value = 240", "value = 15"), encoding="utf-8")
+    with pytest.raises(StandardError, match=r"clinic should be within 15 s.*15 minutes are 900"):
+        study.prepare()
 
 
 @pytest.mark.parametrize("key", ["all", "met", "buildings"])
