@@ -1,7 +1,9 @@
 """The command line: parse, call one public function, print."""
 
+import atexit
 import gc
 import logging
+import signal
 import sys
 from importlib import metadata
 from itertools import pairwise
@@ -36,6 +38,8 @@ def main() -> None:
     # Looking for cycles among the tags of a city costs more than a command leaves behind before it ends.
     gc.disable()
     use(_asked(sys.argv))
+    # What is left to do then is to give memory back: a Ctrl-C would end a run that is done as if it were not.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
         command()(args=_without_language(sys.argv[1:]), standalone_mode=True)
     except LifecircleError as error:

@@ -224,7 +224,7 @@ def test_ctrl_c_ends_clean(good, tmp_path, after_s):
     if code == 0:  # it was quicker
         assert contents(out) == whole
         return
-    assert code == 130
+    assert code in {130, -signal.SIGINT}  # the second where Python itself was told; to a shell both are 130
     assert err.strip() == "lifecircle: stopped; nothing half-written is left"
     assert list(tmp_path.iterdir()) == []
 
