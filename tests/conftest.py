@@ -4,6 +4,7 @@ import os
 
 import pytest
 import town
+from commandline import command
 from regions import study_of
 
 from lifecircle.study import Study
@@ -35,3 +36,14 @@ def town_by_plan(tmp_path_factory):
     """Results folder of the golden town, by a standard that has everything a report can show."""
     here = tmp_path_factory.mktemp("town")
     return Study.from_toml(town.draw(here)).changed(standard="lingang-2021").run().write(here / "out")
+
+
+@pytest.fixture
+def call(capfd):
+    """Run the command line and return its exit code and what it said on standard output and error."""
+
+    def called(*arguments):
+        code = command(*arguments)
+        return code, *capfd.readouterr()
+
+    return called

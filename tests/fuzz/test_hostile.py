@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import struct
-import sys
 import time
 import warnings
 import zipfile
@@ -23,8 +22,8 @@ import rasterio
 import shapely
 import town
 from child import memory_kb
+from commandline import command
 
-from lifecircle import cli
 from lifecircle.audit.contents import compare
 from lifecircle.errors import CrsError, DataError, LifecircleError, StandardError
 from lifecircle.places import Area, Place
@@ -83,18 +82,6 @@ def here(valid, tmp_path, monkeypatch):
     shutil.copytree(valid, tmp_path / "inner")
     monkeypatch.chdir(tmp_path / "inner")
     return tmp_path / "inner"
-
-
-def command(*arguments):
-    before = sys.argv
-    sys.argv = ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
 
 
 # -------------------------------------------------------------------------------------------------------------- OSM

@@ -1,7 +1,6 @@
 """Boundaries of real extracts, and the true outlines of Lingang's towns in an extract made of them."""
 
 import json
-import sys
 import time
 
 import osmium
@@ -9,7 +8,6 @@ import pytest
 import regions
 from osmium.osm.mutable import Node, Relation, Way
 
-from lifecircle import cli
 from lifecircle.errors import DataError
 from lifecircle.places import Place
 from lifecircle.region import geodesic_area
@@ -24,19 +22,6 @@ MUNICIPALITIES = {
     "Vaduz",
 }  # fmt: skip
 KM2 = {"r14180411": 152.01, "r14180408": 59.62, "r14180406": 54.60, "r14180410": 23.25}
-
-
-def call(capfd, *arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
 
 
 def of(name, **said):
@@ -70,11 +55,11 @@ def test_an_extract_of_newport_holds_wards_but_not_newport():
         of(NEWPORT, boundary=["Newport"])
 
 
-def test_an_extract_of_monaco_holds_six_quarters_but_not_monaco(capfd):
+def test_an_extract_of_monaco_holds_six_quarters_but_not_monaco(call):
     quarters = ["Fontvieille", "Le Rocher", "La Condamine", "La Rousse", "Larvotto", "Monte-Carlo"]
     region = of(MONACO, boundary=quarters)
     assert [zone.name for zone in region.zones] == ["Fontvieille", "Monaco-Ville", *quarters[2:]]
-    code, _, err = call(capfd, "run", "--osm", regions.real(MONACO), "--place", "Monaco")
+    code, _, err = call("run", "--osm", regions.real(MONACO), "--place", "Monaco")
     assert code == 3
     for word in (
         "relation 1124039 'Monaco' (admin_level 2)",
@@ -84,10 +69,9 @@ def test_an_extract_of_monaco_holds_six_quarters_but_not_monaco(capfd):
         assert word in err
 
 
-def test_monte_carlo_by_place(capfd, tmp_path):
+def test_monte_carlo_by_place(call, tmp_path):
     path = regions.real(MONACO)
     code, out, err = call(
-        capfd,
         "run",
         "--osm",
         path,
@@ -107,9 +91,9 @@ def test_monte_carlo_by_place(capfd, tmp_path):
     assert manifest["parameters"]["place"]["boundary"][0]["name"] == "monte-carlo"
 
 
-def test_figures_of_liechtenstein_add_up(capfd, tmp_path):
+def test_figures_of_liechtenstein_add_up(call, tmp_path):
     code, out, err = call(
-        capfd, "run", "--osm", regions.real(LIECHTENSTEIN), "--place", "1155955", "--zones-level", 8,
+        "run", "--osm", regions.real(LIECHTENSTEIN), "--place", "1155955", "--zones-level", 8,
         "--services", "healthcare,learning", "--out", tmp_path / "out", "--json",
     )  # fmt: skip
     assert code == 0, err
@@ -173,9 +157,9 @@ def lingang(path):
     return path
 
 
-def test_run_lingang_on_an_extract(capfd, tmp_path):
+def test_run_lingang_on_an_extract(call, tmp_path):
     path = lingang(tmp_path / "shanghai.osm.pbf")
-    code, out, err = call(capfd, "run", "lingang", "--osm", path, "--out", tmp_path / "out", "--json")
+    code, out, err = call("run", "lingang", "--osm", path, "--out", tmp_path / "out", "--json")
     assert code == 0, err
     summary = json.loads(out)
     assert list(summary["zones"]) == list(KM2)
@@ -196,13 +180,13 @@ def test_run_lingang_on_an_extract(capfd, tmp_path):
     assert manifest["inputs"]["osm"]["sha256"] == digest(path)
 
 
-def test_check_lingang_and_a_boundary_of_ones_own(capfd, tmp_path):
+def test_check_lingang_and_a_boundary_of_ones_own(call, tmp_path):
     path = lingang(tmp_path / "shanghai.osm.pbf")
-    code, out, err = call(capfd, "check", "lingang", "--osm", path, "--out", tmp_path / "out")
+    code, out, err = call("check", "lingang", "--osm", path, "--out", tmp_path / "out")
     assert code == 0, err
     assert "289.5 of the zone's 386 km²" in out
     code, out, err = call(
-        capfd, "check", "lingang", "--osm", path, "--bbox", "121.8,30.9,121.9,30.97", "--out", tmp_path / "out"
+        "check", "lingang", "--osm", path, "--bbox", "121.8,30.9,121.9,30.97", "--out", tmp_path / "out"
     )
     assert code == 0, err
     assert "386" not in out

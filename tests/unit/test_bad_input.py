@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import rasterio
 import town
+from commandline import command
 
-from lifecircle import cli
 from lifecircle.publish import files
 from lifecircle.sources.osm import read_osm
 
@@ -34,19 +34,6 @@ def place(good, tmp_path):
     """A copy of it to damage, with what its results were."""
     shutil.copytree(good, tmp_path / "here")
     return tmp_path / "here"
-
-
-def command(*arguments):
-    """Run the command line in this process and return its exit code."""
-    before = sys.argv
-    sys.argv = ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
 
 
 def snapshot(folder):

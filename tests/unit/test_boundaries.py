@@ -1,7 +1,6 @@
 """Regions out of an extract: what is found, how it is parted, and what is said of what is not there."""
 
 import json
-import sys
 import tomllib
 
 import drawn
@@ -11,7 +10,6 @@ import shapely
 import town
 from drawn import Drawing
 
-from lifecircle import cli
 from lifecircle.errors import DataError, StandardError
 from lifecircle.places import Area, Place, RegionPreset
 from lifecircle.profiles import check_keys, check_toml, preset_names
@@ -541,19 +539,6 @@ def test_a_place_in_full_in_a_study_file(tmp_path, extract):
 # -------------------------------------------------------------------------------------------------- the command line
 
 
-def call(capfd, *arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
-
-
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory):
     """The land with a street through every zone, clinics, and people on both sides of every border."""
@@ -577,8 +562,8 @@ def inputs(folder):
     )  # fmt: skip
 
 
-def test_run_by_place(lived_in, capfd, world):
-    code, out, err = call(capfd, "run", "--place", "测试区", "--zones-level", 8, *inputs(lived_in))
+def test_run_by_place(lived_in, call, world):
+    code, out, err = call("run", "--place", "测试区", "--zones-level", 8, *inputs(lived_in))
     assert code == 0, err
     summary = json.loads(out)
     assert summary["title"] == "测试区"
@@ -602,9 +587,9 @@ def test_run_by_place(lived_in, capfd, world):
     assert "\x1b" not in page
 
 
-def test_check_by_id(lived_in, capfd):
+def test_check_by_id(lived_in, call):
     where = ("--osm", lived_in / "land.osm.pbf", "--population", lived_in / "people.tif")
-    code, out, err = call(capfd, "check", "--place", "1", *where, "--out", lived_in / "checked", "--json")
+    code, out, err = call("check", "--place", "1", *where, "--out", lived_in / "checked", "--json")
     assert code == 0, err
     assert json.loads(out)
 
@@ -627,43 +612,43 @@ USAGE, DATA = 2, 3
         ((), USAGE, "say where, in one way"),
     ],
 )
-def test_usage(lived_in, capfd, arguments, code, words):
+def test_usage(lived_in, call, arguments, code, words):
     for verb in ("run", "check"):
-        got, _, err = call(capfd, verb, "--osm", lived_in / "land.osm.pbf", *arguments, "--out", lived_in / "none")
+        got, _, err = call(verb, "--osm", lived_in / "land.osm.pbf", *arguments, "--out", lived_in / "none")
         assert (got, words in err) == (code, True), err
         assert "Traceback" not in err
         assert not (lived_in / "none").exists()
 
 
-def test_a_preset_on_an_extract_of_somewhere_else(lived_in, capfd):
-    code, _, err = call(capfd, "run", "yangpu", "--osm", lived_in / "land.osm.pbf")
+def test_a_preset_on_an_extract_of_somewhere_else(lived_in, call):
+    code, _, err = call("run", "yangpu", "--osm", lived_in / "land.osm.pbf")
     assert code == DATA
     assert "'杨浦区' of admin_level 6 within '上海市'" in err
-    code, _, err = call(capfd, "run", "lingang", "--osm", lived_in / "land.osm.pbf")
+    code, _, err = call("run", "lingang", "--osm", lived_in / "land.osm.pbf")
     assert code == DATA
     assert "relation 14180411 '南汇新城镇'" in err
 
 
-def test_regions_and_info_tell_of_presets(capfd):
-    code, out, _ = call(capfd, "regions", "--json")
+def test_regions_and_info_tell_of_presets(call):
+    code, out, _ = call("regions", "--json")
     rows = {row["region"]: row["data"] for row in json.loads(out)}
     assert code == 0
     assert rows["lingang-model"].startswith("ready to run")
     assert "lifecircle run yangpu --osm shanghai-latest.osm.pbf" in rows["yangpu"]
-    code, out, _ = call(capfd, "info", "yangpu")
+    code, out, _ = call("info", "yangpu")
     assert code == 0
     for word in ("杨浦区", "长海路街道", "unverified", "yangpu-2023", "lifecircle run yangpu --osm"):
         assert word in out
-    code, out, _ = call(capfd, "info", "lingang", "--json")
+    code, out, _ = call("info", "lingang", "--json")
     assert json.loads(out)["boundary"][0]["relation"] == 14180411
-    assert "289.5" in call(capfd, "info", "lingang")[1]
-    assert "ready to run" in call(capfd, "info", "lingang-model")[1]
+    assert "289.5" in call("info", "lingang")[1]
+    assert "ready to run" in call("info", "lingang-model")[1]
 
 
 @pytest.mark.parametrize("name", ["lingang", "yangpu", "shanghai"])
-def test_new_writes_a_study_of_a_region(capfd, tmp_path, name):
+def test_new_writes_a_study_of_a_region(call, tmp_path, name):
     path = tmp_path / "mine.toml"
-    assert call(capfd, "new", path, "--region", name)[0] == 0
+    assert call("new", path, "--region", name)[0] == 0
     preset, study = RegionPreset.load(name), Study.from_toml(path)
     bare = [
         [(a.relation, a.name, a.name_en, a.admin_level, a.within) for a in p.areas]
@@ -676,12 +661,12 @@ def test_new_writes_a_study_of_a_region(capfd, tmp_path, name):
     assert keys.place.zones_level == preset.zones_level
 
 
-def test_new_without_a_region_and_for_one_with_data(capfd, tmp_path):
-    assert call(capfd, "new", tmp_path / "my.study.toml")[0] == 0
+def test_new_without_a_region_and_for_one_with_data(call, tmp_path):
+    assert call("new", tmp_path / "my.study.toml")[0] == 0
     raw = tomllib.loads((tmp_path / "my.study.toml").read_text(encoding="utf-8"))
     assert (raw["name"], raw["boundary"]) == ("my.study", "boundary.geojson")
     assert check_keys(StudyFile, raw, origin="study").place is None
-    code, _, err = call(capfd, "new", tmp_path / "b.toml", "--region", "lingang-model")
+    code, _, err = call("new", tmp_path / "b.toml", "--region", "lingang-model")
     assert (code, "nothing to fill in" in err, (tmp_path / "b.toml").exists()) == (USAGE, True, False)
-    code, _, err = call(capfd, "new", tmp_path / "b.toml", "--region", "yangpo")
+    code, _, err = call("new", tmp_path / "b.toml", "--region", "yangpo")
     assert (code, "did you mean 'yangpu'" in err) == (USAGE, True)

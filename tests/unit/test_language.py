@@ -1,7 +1,6 @@
 """The command line speaks English and Chinese; what it writes does not depend on which."""
 
 import re
-import sys
 
 import pytest
 import town
@@ -13,19 +12,6 @@ from lifecircle.errors import LifecircleError
 from lifecircle.language import of_locale, spoken
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-
-
-def call(capfd, *arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
 
 
 def helps(verb):
@@ -53,8 +39,8 @@ def test_every_kind_of_failure_is_named():
 @pytest.mark.parametrize(
     "where", [("--lang", "zh", "run", "--help"), ("run", "--help", "--lang", "zh"), ("run", "--lang=zh", "--help")]
 )
-def test_help_in_chinese_wherever_the_option_stands(capfd, where):
-    code, out, _ = call(capfd, *where)
+def test_help_in_chinese_wherever_the_option_stands(call, where):
+    code, out, _ = call(*where)
     assert code == 0
     assert "计算区域的覆盖率与缺口" in out
     assert "选项" in out
@@ -81,16 +67,16 @@ def test_the_system_says_which(said, language, monkeypatch):
 
 
 @pytest.mark.parametrize("words", [("--lang", "fr", "regions"), ("regions", "--lang"), ("--lang=", "regions")])
-def test_another_language_is_refused(capfd, words):
-    code, out, err = call(capfd, *words)
+def test_another_language_is_refused(call, words):
+    code, out, err = call(*words)
     assert (code, out) == (2, "")
     assert "expected --lang en or --lang zh" in err
 
 
-def test_a_run_is_told_in_chinese_and_written_the_same(capfd, tmp_path):
+def test_a_run_is_told_in_chinese_and_written_the_same(call, tmp_path):
     study = town.draw(tmp_path)
-    assert call(capfd, "run", study, "--out", tmp_path / "en")[0] == 0
-    code, out, _ = call(capfd, "run", study, "--out", tmp_path / "zh", "--lang", "zh")
+    assert call("run", study, "--out", tmp_path / "en")[0] == 0
+    code, out, _ = call("run", study, "--out", tmp_path / "zh", "--lang", "zh")
     assert code == 0
     for words in ("检查：道路", "全区", "覆盖率", "自我核验"):
         assert words in out
@@ -99,16 +85,16 @@ def test_a_run_is_told_in_chinese_and_written_the_same(capfd, tmp_path):
     for path in sorted((tmp_path / "en").iterdir()):
         if path.name != "manifest.json":
             assert (tmp_path / "zh" / path.name).read_bytes() == path.read_bytes(), path.name
-    code, out, _ = call(capfd, "check", study, "--out", tmp_path / "zh", "--lang", "zh")
+    code, out, _ = call("check", study, "--out", tmp_path / "zh", "--lang", "zh")
     assert code == 0
     assert "格网到最近道路的距离" in out
     assert not re.search(r"^warning", out, re.MULTILINE)
-    assert "核验通过" in call(capfd, "verify", tmp_path / "zh", "--lang", "zh")[1]
-    assert "均无差异" in call(capfd, "diff", tmp_path / "en", tmp_path / "zh", "--lang", "zh")[1]
+    assert "核验通过" in call("verify", tmp_path / "zh", "--lang", "zh")[1]
+    assert "均无差异" in call("diff", tmp_path / "en", tmp_path / "zh", "--lang", "zh")[1]
 
 
-def test_a_failure_says_its_kind_in_chinese(capfd, tmp_path):
-    code, _, err = call(capfd, "--lang", "zh", "run", tmp_path / "absent.toml")
+def test_a_failure_says_its_kind_in_chinese(call, tmp_path):
+    code, _, err = call("--lang", "zh", "run", tmp_path / "absent.toml")
     assert code == 3
     assert err.startswith("lifecircle（数据问题）: cannot read the study file")
 

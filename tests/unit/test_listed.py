@@ -1,7 +1,6 @@
 """Facilities listed in tables: every kind of file says the same, rows add up, and what cannot be right is refused."""
 
 import json
-import sys
 import zipfile
 
 import geopandas as gpd
@@ -10,10 +9,10 @@ import pandas as pd
 import pytest
 import shapely
 import town
+from commandline import command
 from drawn import CRS, Drawing, boundary, lonlat, raster
 from openpyxl import load_workbook
 
-from lifecircle import cli
 from lifecircle.errors import CrsError, DataError, LifecircleError, StandardError
 from lifecircle.sources import tables
 from lifecircle.sources.tables import read_facilities
@@ -382,25 +381,13 @@ def test_two_tables_of_one_name_have_names_of_their_own(tmp_path):
     assert schools(study.changed(facilities=files)).facility_id.tolist() == ["tschools-2:1", "tschools:1"]
 
 
-def call(*arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    return code
-
-
 def test_a_run_with_a_table_says_so_everywhere_and_is_verified(tmp_path, capsys):
     study = town.draw(tmp_path)
     lon, lat = lonlat(450, 190)
     (tmp_path / "more.csv").write_text(f"名称,经度,纬度\n<b>新学校</b>,{lon},{lat}\n废弃,,\n", encoding="gb18030")
     listed = ("--facilities", tmp_path / "more.csv", "--service", "school")
-    assert call("run", study, "--out", tmp_path / "out") == 0
-    assert call("run", study, *listed, "--out", tmp_path / "more") == 0
+    assert command("run", study, "--out", tmp_path / "out") == 0
+    assert command("run", study, *listed, "--out", tmp_path / "more") == 0
     rows = gpd.read_parquet(tmp_path / "more" / "facilities.parquet")
     new = rows[rows["source"] == "table"]
     assert new[["facility_id", "name"]].to_numpy().tolist() == [["tmore:1", "<b>新学校</b>"]]
@@ -412,14 +399,14 @@ def test_a_run_with_a_table_says_so_everywhere_and_is_verified(tmp_path, capsys)
     assert "<b>新学校" not in page
     assert "more.csv" in page
     capsys.readouterr()
-    assert call("verify", tmp_path / "more") == 0
-    assert call("diff", tmp_path / "out", tmp_path / "more", "--json") == 0
+    assert command("verify", tmp_path / "more") == 0
+    assert command("diff", tmp_path / "out", tmp_path / "more", "--json") == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert [one["input"] for one in said["inputs"]] == ["facilities.0"]
     assert {part for change in said["figures"] for part, n in change["owed"].items() if n} == {"facilities"}
     (tmp_path / "more.csv").write_text(f"名称,经度,纬度\n别的,{lon},{lat}\n", encoding="gb18030")
     capsys.readouterr()
-    assert call("verify", tmp_path / "more") == 3
+    assert command("verify", tmp_path / "more") == 3
     assert "facilities.0 has changed" in capsys.readouterr().err
 
 
@@ -444,7 +431,7 @@ def test_the_command_line_pairs_lists_with_services(tmp_path, capsys):
         tmp_path / "out",
     )
     one = ("--facilities", tmp_path / "schools.csv")
-    assert call(*asked, *one, *one, "--service", "school", "--service", "school", "--service", "school") == 2
+    assert command(*asked, *one, *one, "--service", "school", "--service", "school", "--service", "school") == 2
     assert "3 are given for 2 lists" in capsys.readouterr().err
-    assert call(*asked, *one, "--service", "school", "--datum", "wgs84") == 0
+    assert command(*asked, *one, "--service", "school", "--datum", "wgs84") == 0
     assert "schools.csv" in capsys.readouterr().out

@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 import struct
-import sys
 
 import matplotlib as mpl
 import numpy as np
@@ -13,7 +12,6 @@ import pytest
 import town
 from drawn import Drawing
 
-from lifecircle import cli
 from lifecircle.errors import DataError, StandardError
 from lifecircle.publish import atlas, legends, lettering
 from lifecircle.publish.lettering import Lettering
@@ -50,19 +48,6 @@ def summary(folder):
 def spoilt(folder, tmp_path):
     """A copy of the results to spoil."""
     return shutil.copytree(folder, tmp_path / "spoilt")
-
-
-def call(capfd, *arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
 
 
 def size_of(png):
@@ -336,42 +321,42 @@ def test_tables_of_another_run_are_refused(spoilt):
 # ------------------------------------------------------------------------------------------------------- command line
 
 
-def test_the_verb_writes_where_it_is_told(capfd, folder, tmp_path, monkeypatch):
+def test_the_verb_writes_where_it_is_told(call, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code, out, err = call(capfd, "map", folder, "--size", "480x320", "--png")
+    code, out, err = call("map", folder, "--size", "480x320", "--png")
     assert (code, out, err) == (0, "town-unmet.png written\n", "")
     first = (tmp_path / "town-unmet.png").read_bytes()
-    assert call(capfd, "map", folder, "--png", "--size", "480x320", "--layer", "clinic", "--lang", "zh")[0] == 0
+    assert call("map", folder, "--png", "--size", "480x320", "--layer", "clinic", "--lang", "zh")[0] == 0
     assert size_of((tmp_path / "town-clinic.png").read_bytes()) == SMALL
-    assert call(capfd, "map", folder, "--layer", "park", "--png", "town-unmet.png", "--dpi", "48")[0] == 0
+    assert call("map", folder, "--layer", "park", "--png", "town-unmet.png", "--dpi", "48")[0] == 0
     replaced = (tmp_path / "town-unmet.png").read_bytes()
     assert size_of(replaced) == (640, 360)
     assert replaced != first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["town-clinic.png", "town-unmet.png"]
 
 
-def test_the_verb_lists_layers(capfd, folder, results):
-    code, out, _ = call(capfd, "map", folder, "--list", "--json", "--lang", "zh")
+def test_the_verb_lists_layers(call, folder, results):
+    code, out, _ = call("map", folder, "--list", "--json", "--lang", "zh")
     assert code == 0
     rows = json.loads(out)
     assert [row["layer"] for row in rows] == list(legends.layers(results))
     assert {"步行至最近设施：诊所", "缺口：学校"} <= {row["what"] for row in rows}
-    code, _, err = call(capfd, "map", folder, "--layer", "scool")
+    code, _, err = call("map", folder, "--layer", "scool")
     assert code == 2
     assert "did you mean 'school'" in err
 
 
-def test_the_verb_never_overwrites_anything_else(capfd, folder, tmp_path):
+def test_the_verb_never_overwrites_anything_else(call, folder, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     refused = {
         tmp_path / "notes.txt": "not a PNG picture", tmp_path: "is a folder", tmp_path / "no" / "x.png": "no folder",
         folder / "x.png": "among results",
     }  # fmt: skip
     for target, why in refused.items():
-        code, _, err = call(capfd, "map", folder, "--png", target, "--size", "480x320")
+        code, _, err = call("map", folder, "--png", target, "--size", "480x320")
         assert code == 4
         assert why in err
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert not (folder / "x.png").exists()
-    assert call(capfd, "map", tmp_path)[0] == 3
-    assert call(capfd, "map", folder, "--size", "big")[0] == 2
+    assert call("map", tmp_path)[0] == 3
+    assert call("map", folder, "--size", "big")[0] == 2

@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import shutil
-import sys
 
 import drawn
 import numpy as np
@@ -14,9 +13,9 @@ import rasterio
 import rasterio.shutil
 import shapely
 import town
+from commandline import command
 from tiled import cut, vrt
 
-from lifecircle import cli
 from lifecircle.errors import CrsError, DataError, StandardError
 from lifecircle.publish.files import write_json
 from lifecircle.sources.rasters import read_population
@@ -293,7 +292,7 @@ def test_a_gap_between_tiles_is_said_wherever_people_are(tmp_path, capsys):
     west, east = cut(tmp_path / "people.tif", tmp_path, [((0, 13), (0, 3)), ((0, 13), (5, 21))])
     where = ["--osm", tmp_path / "town.osm.pbf", "--boundary", tmp_path / "boundary.geojson"]
     where += ["--standard", tmp_path / "golden.toml", "--out", tmp_path / "out"]
-    assert call("run", *where, "--population", west, "--population", east) == 0
+    assert command("run", *where, "--population", west, "--population", east) == 0
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert summary["population_spans_region"] is False
     gap = next(row for row in summary["rasters"] if row["what"] == "gap")
@@ -302,17 +301,6 @@ def test_a_gap_between_tiles_is_said_wherever_people_are(tmp_path, capsys):
     checked = json.loads((tmp_path / "out" / "check.json").read_text(encoding="utf-8"))
     assert "raster_gap" in {warning["code"] for warning in checked["warnings"]}
     capsys.readouterr()
-
-
-def call(*arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
 
 
 def test_heights_come_from_tiles_as_from_one_raster(tmp_path):

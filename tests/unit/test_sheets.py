@@ -5,14 +5,12 @@ import json
 import logging
 import re
 import shutil
-import sys
 import time
 
 import pandas as pd
 import pypdf
 import pytest
 
-from lifecircle import cli
 from lifecircle.assess.coverage import ALL
 from lifecircle.assess.wording import cost_text, people_text, share_text
 from lifecircle.errors import DataError, SourceError, StandardError
@@ -325,37 +323,22 @@ def test_the_clock_gives_way_to_the_date_of_the_data():
 # -------------------------------------------------------------------------------------------------------- command line
 
 
-def call(capfd, *arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    out, err = capfd.readouterr()
-    return code, out, err
-
-
-def test_the_verb_prints_short_pages_where_there_is_no_browser(capfd, folder, tmp_path, monkeypatch):
+def test_the_verb_prints_short_pages_where_there_is_no_browser(call, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(browser, "NAMES", ("no-such-browser",))
     monkeypatch.delenv("LIFECIRCLE_CHROMIUM", raising=False)
     monkeypatch.setattr("lifecircle.publish.paper.paper", lambda *_, lang, size: f"%PDF-{lang}-{size}".encode())
-    code, out, err = call(capfd, "report", folder, "--pdf")
+    code, out, err = call("report", folder, "--pdf")
     assert (code, out) == (0, "out.pdf written\n")
     assert "No Chromium" in err
     assert (tmp_path / "out.pdf").read_bytes() == b"%PDF-en-A4"
-    code, out, err = call(
-        capfd, "report", folder, "--plain", "--lang", "zh", "--paper", "A3", "--pdf", "b.pdf", "--json"
-    )
+    code, out, err = call("report", folder, "--plain", "--lang", "zh", "--paper", "A3", "--pdf", "b.pdf", "--json")
     assert (code, err) == (0, "")
     assert json.loads(out) == [{"path": "b.pdf", "notice": ""}]
     assert (tmp_path / "b.pdf").read_bytes() == b"%PDF-zh-A3"
     (tmp_path / "mine.pdf").write_text("mine")
-    code, _, err = call(capfd, "report", folder, "--pdf", "mine.pdf", "--plain")
+    code, _, err = call("report", folder, "--pdf", "mine.pdf", "--plain")
     assert code == 4
     assert "not a PDF" in err
     monkeypatch.setenv("LIFECIRCLE_CHROMIUM", str(tmp_path / "nothing"))
-    assert call(capfd, "report", folder)[0] == 4
+    assert call("report", folder)[0] == 4

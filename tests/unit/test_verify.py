@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 import rasterio
 import town
+from commandline import command
 
-from lifecircle import cli
 from lifecircle.audit import verify as audit
 from lifecircle.errors import DataError
 from lifecircle.result import INPUTS
@@ -40,18 +39,6 @@ def folder(good, tmp_path):
 
 def against(folder, good):
     return audit.against(audit.Claim.read(folder), good[1])
-
-
-def call(*arguments):
-    before, sys.argv = sys.argv, ["lifecircle", *map(str, arguments)]
-    try:
-        cli.main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    finally:
-        sys.argv = before
-    return code
 
 
 # Each tampering changes one thing and says where it should be found.
@@ -269,16 +256,16 @@ def test_any_byte_changed_is_found_and_nothing_breaks(folder, good):
 def test_from_the_command_line(good, tmp_path, capfd):
     shutil.copytree(good[0], tmp_path / "place")
     out = tmp_path / "place" / "out"
-    assert call("verify", out) == 0
+    assert command("verify", out) == 0
     assert "verified. 16 files are what their inputs give, to the byte" in capfd.readouterr().out
     cell("cells", "clinic_s", 5.0, "r6c0")(out)
-    assert call("verify", out) == 1
+    assert command("verify", out) == 1
     told = capfd.readouterr()
     assert re.search(
         r"cells.parquet: row \d \(cell_id r6c0, zone west\), column clinic_s: says 5.0, computed 1", told.out
     )
     assert told.err.strip().endswith("is not what its inputs give: 1 difference in 1 file")
-    assert call("verify", out, "--json") == 1
+    assert command("verify", out, "--json") == 1
     said = json.loads(capfd.readouterr().out)
     assert (said["verified"], said["differences"][0]["file"]) == (False, "cells.parquet")
     assert not list(tmp_path.glob("**/.*"))
@@ -406,7 +393,7 @@ def test_what_a_file_says_does_not_reach_the_terminal_as_orders(good, tmp_path, 
     (out / "evil\x1b[2J.html").write_text("x")
     columns("cells", lambda t: t.append_column("a\x1b[31m", pa.nulls(len(t))))(out)
     value_in("manifest", lambda said: said["versions"].update(numpy="1\x1b]0;x\x07"))(out)
-    assert call("verify", out) == 1
+    assert command("verify", out) == 1
     told = capfd.readouterr()
     assert "\x1b" not in told.out + told.err
     assert "a\\x1b[31m" in told.out
