@@ -6,66 +6,33 @@ import json
 import os
 import shutil
 import struct
-import time
 import warnings
 import zipfile
-from contextlib import contextmanager
 
-import drawn
 import formats
 import mutate
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import rasterio
 import shapely
 import town
-from child import memory_kb
-from commandline import command
+from hostile import big, put, refused, soon
 
-from lifecircle.audit.contents import compare
 from lifecircle.errors import CrsError, DataError, LifecircleError, StandardError
 from lifecircle.places import Area, Place
 from lifecircle.profiles import Profile
 from lifecircle.reading import check_packed_xml, check_pbf, has_nested_repeats, read_json, read_text, unzipped
 from lifecircle.region import Region
-from lifecircle.sources import boundaries, overpass
+from lifecircle.sources import boundaries
 from lifecircle.sources.osm import read_osm
 from lifecircle.sources.rasters import read_elevation, read_population
 from lifecircle.sources.tables import read_places
 from lifecircle.standards import Standard
-from lifecircle.study import Study, diff
+from lifecircle.study import Study
 
 HERE = shapely.box(9.0, 45.0, 9.01, 45.01)
 LOCKED = "root:x:0:0:hunter2:/root:/bin/sh\n"
-
-
-@contextmanager
-def soon(seconds=5.0, megabytes=700):
-    """Fail where something takes longer, in processor time, or more memory than it may."""
-    began, before = time.process_time(), memory_kb()
-    yield
-    assert time.process_time() - began < seconds
-    assert memory_kb("VmHWM") - before < megabytes << 10
-
-
-def refused(error, words, read, *arguments, **keys):
-    """What a reader says as it refuses: one short message that holds some words and nothing terminals obey."""
-    with soon(), pytest.raises(error) as caught:
-        read(*arguments, **keys)
-    said = str(caught.value)
-    for word in words:
-        assert word in said
-    assert "hunter2" not in said
-    assert len(said) < 2000
-    assert all(c.isprintable() or c == "\n" for c in said)
-    return said
-
-
-def put(path, data):
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -286,15 +253,6 @@ VRT = """<VRTDataset rasterXSize="4" rasterYSize="1"><SRS>EPSG:4326</SRS><GeoTra
 def test_a_raster_that_points_at_another_file_is_not_followed(here, name, words):
     said = refused(DataError, [name, words], read_population, put(here / name, VRT), HERE)
     assert "114" not in said  # the r of root
-
-
-def big(path, size, *, pixel, block):
-    with rasterio.open(
-        path, "w", driver="GTiff", width=size, height=size, count=1, dtype="uint8", crs="EPSG:4326", sparse_ok=True, bigtiff="yes",
-        transform=rasterio.Affine(pixel, 0, 8, 0, -pixel, 46), compress="deflate", **block,
-    ):  # fmt: skip
-        pass
-    return path
 
 
 def test_a_raster_of_more_pixels_than_any_memory_holds(here):
@@ -533,147 +491,3 @@ def test_patterns_that_may_never_end_are_refused(here, pattern, endless):
     else:
         with soon():
             Standard.load(made).serves({"amenity": "clinic", "name": "a" * 100_000})
-
-
-# --------------------------------------------------------------------------------------------- servers, results, names
-
-
-@pytest.mark.parametrize(
-    "element",
-    [
-        {"type": {"a": 1}, "id": 1}, {"type": ["node"], "id": 1}, {"type": "node", "id": 1, "lat": 10**400, "lon": 9},
-        {"type": "node", "id": 10**400, "lat": 45, "lon": 9}, {"type": "node", "id": 1, "lat": True, "lon": 9},
-        {"type": "relation", "id": 1, "members": [{"type": [], "ref": 1, "role": ""}]},
-        {"type": "node", "id": 1, "lat": 45, "lon": 9, "tags": {"name": "a\0b"}},
-        {"type": "node", "id": 1, "lat": 45, "lon": 9, "tags": {"name": "\ud800"}},
-    ],
-)  # fmt: skip
-def test_elements_that_cannot_be(element):
-    said = json.dumps(formats.ANSWER | {"elements": [element]})
-    with soon(), pytest.raises(overpass._AgainError):
-        overpass.read_answer(said.encode())
-
-
-def test_an_answer_nested_without_end():
-    for raw in (b"[" * 100_000, b'{"elements":' + b"[" * 100_000):
-        with soon(), pytest.raises(overpass._AgainError):
-            overpass.read_answer(raw)
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("hostile")
-    formats.draw(folder)
-    Study.from_toml(folder / "study.toml").run().write(folder / "out")
-    return folder
-
-
-@pytest.fixture
-def out(results, tmp_path):
-    shutil.copytree(results, tmp_path / "copy")
-    return tmp_path / "copy" / "out"
-
-
-@pytest.mark.parametrize("name", ["manifest.json", "summary.json"])
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, '"\\ud800"', "[]", "{}"])
-def test_results_whose_json_is_none(out, name, text, capfd):
-    (out / name).write_text(text)
-    for verb in (
-        ["info", out],
-        ["verify", out],
-        ["diff", out, out],
-        ["run", out.parent / "study.toml", "--out", out],
-    ):
-        if name == "summary.json" and verb[0] in {"verify", "run"}:
-            continue
-        assert command(*verb) in {3, 4}
-        said = capfd.readouterr().err
-        assert "Traceback" not in said
-        assert "lifecircle: " in said
-
-
-def test_half_a_character_in_results_is_told_in_json_too(out, capfd):
-    summary = json.loads((out / "summary.json").read_text())
-    summary["title"] = "\ud800\x1b[2J"
-    (out / "summary.json").write_text(json.dumps(summary))
-    assert command("info", out, "--json") == 0
-    assert json.loads(capfd.readouterr().out)["summary"]["title"] == "\ud800\x1b[2J"
-    assert command("info", out) == 0
-    assert "\x1b" not in capfd.readouterr().out
-    assert command("verify", out, "--json") == 1
-    assert "title" in capfd.readouterr().out
-
-
-def test_a_table_of_results_whose_texts_are_none(out, tmp_path):
-    frame = pq.read_table(out / "scorecard.parquet")
-    wrong = pa.Array.from_buffers(pa.string(), frame.num_rows, pa.array([b"\xba\xff"] * frame.num_rows).buffers())
-    pq.write_table(frame.set_column(0, frame.schema.names[0], wrong), tmp_path / "scorecard.parquet")
-    told, _ = compare(tmp_path / "scorecard.parquet", out / "scorecard.parquet", strict=True)
-    assert "cannot be read" in told[0].said
-
-
-def test_a_table_that_unfolds_into_a_flood(out, tmp_path):
-    shutil.copy(out / "cells.parquet", tmp_path / "cells.parquet")
-    schema = pq.read_schema(out / "cells.parquet")
-    n = 1000  # rows with the same text of a megabyte
-    long = pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), pa.array(["x" * (1 << 20)]))
-    columns = {key: long if key == "cell_id" else pa.nulls(n, schema.field(key).type) for key in schema.names}
-    pq.write_table(pa.table(columns), out / "cells.parquet", compression="zstd", store_schema=False)
-    assert (out / "cells.parquet").stat().st_size < 1 << 20
-    with soon(20, 2500):
-        refused(DataError, ["unfolds"], diff, out, out, tables_only=True)
-        told, _ = compare(out / "cells.parquet", tmp_path / "cells.parquet", strict=True)
-    assert "unfolds" in told[0].said
-
-
-def test_a_raster_of_results_stored_in_one_piece(out, tmp_path):
-    made = big(
-        tmp_path / "coverage.tif", 20, pixel=1e-3, block={"tiled": True, "blockxsize": 16_384, "blockysize": 16_384}
-    )
-    with soon():
-        told, _ = compare(made, out / "coverage.tif", strict=False)
-    assert any("no memory holds" in difference.said for difference in told)
-
-
-@pytest.mark.parametrize(
-    "text", ["<!--" * 60_000, "<a " * 60_000, "<a b='" * 60_000, "<script>" * 60_000, "</" * 60_000]
-)
-def test_a_page_whose_parts_do_not_end(out, tmp_path, text):
-    made = put(tmp_path / "index.html", "<html>" + text)
-    with soon():
-        told, _ = compare(made, out / "index.html", strict=False)
-    assert "not closed" in told[0].said
-
-
-NAMES = [
-    ("\u202egnp.exe", "</script><script>alert(1)</script>"),
-    ("'\"><img src=x onerror=alert(1)>", "\x1b[2J\x07"),
-    ("名" * 255, "a\0" + "名" * 3400),
-    ("\ufeff\u200b%s{0}${x}", "'\"><img src=x onerror=alert(1)>\ud800"),
-    ("</script><script>alert(1)</script>\x1b[2J", "\u202e\x85"),
-]
-
-
-@pytest.mark.parametrize(("called", "zone"), NAMES)
-def test_hostile_names_go_through_a_run(tmp_path, capfd, called, zone):
-    study = town.draw(tmp_path)
-    sketch = drawn.Drawing()
-    sketch.way((0, 0), (200, 0), (400, 0), highway="residential", name=called)
-    sketch.poi(200, 10, amenity="clinic", name=called)
-    sketch.area(60, 60, 140, 150, leisure="park", name=called)
-    sketch.poi(200, -60, amenity="school", name=called)
-    sketch.write(tmp_path / "town.osm.pbf")
-    drawn.boundary(
-        tmp_path / "boundary.geojson", (zone, "zone", -300, -300, 500, 1100), ("east", "zone", 500, -300, 2100, 1100)
-    )
-    title = f"title = {json.dumps(called)}\n" if called.isprintable() else ""
-    study.write_text(study.read_text().replace("schema = 1\n", f"schema = 1\n{title}"), encoding="utf-8")
-    with soon(60):
-        assert command("run", study, "--out", tmp_path / "out") == 0
-    said = capfd.readouterr()
-    assert all(c.isprintable() or c == "\n" for c in said.out)
-    for page in ("index.html", "coverage.html", "gaps.html"):
-        html = (tmp_path / "out" / page).read_text(encoding="utf-8")
-        assert "<script>alert" not in html
-        assert "<img src=x" not in html
-    assert command("verify", tmp_path / "out") == 0
