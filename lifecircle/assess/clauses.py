@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lifecircle.assess.capacity import Capacity
 from lifecircle.assess.coverage import MET, NOT_MET, UNKNOWN, Coverage, Figure
-from lifecircle.assess.wording import amount_text, rate_text, share_text, threshold_text
+from lifecircle.assess.wording import amount_text, group_zh, rate_text, share_text, threshold_text, unit_zh
 from lifecircle.profiles import TICKS
 from lifecircle.standards import Composite, Norm, Service, Together
 
@@ -218,9 +218,9 @@ def _composite(coverage: Coverage, key: str, rule: Composite) -> Clause:
     asked = f"{rule.at_least} of {len(rule.of)} within reach: {', '.join(rule.of)}"
     if rule.and_at_least:
         asked += f"; {rule.and_at_least} of them of {', '.join(rule.among)}"
-    asked_zh = f"{len(rule.of)} 项中至少 {rule.at_least} 项可达：{_titles_zh(coverage, rule.of)}"
+    asked_zh = f"{len(rule.of)} 项中至少 {rule.at_least} 项可达：{titles_zh(coverage, rule.of)}"
     if rule.and_at_least:
-        asked_zh += f"；其中至少 {rule.and_at_least} 项为：{_titles_zh(coverage, rule.among)}"
+        asked_zh += f"；其中至少 {rule.and_at_least} 项为：{titles_zh(coverage, rule.among)}"
     counted = people if people[1] is not None else cells
     verdict = _verdict(*counted, rule.strength, _anybody_lacks(coverage, point_met))
     straight = None
@@ -268,7 +268,7 @@ def near_text(rule: Together) -> str:
     return f"{rule.at_least} of {names}" if rule.at_least else names
 
 
-def _titles_zh(coverage: Coverage, names: list[str]) -> str:
+def titles_zh(coverage: Coverage, names: list[str]) -> str:
     """Chinese titles of services, those included that the data lacks."""
     known = coverage.standard.services | coverage.absent
     return "、".join(known[name].title_zh if name in known else name for name in names)
@@ -281,8 +281,8 @@ def _together(coverage: Coverage, key: str, rule: Together) -> Clause:
     met, total = float(near.sum()), float(len(mine))
     asked = f"{rule.service} within {rule.within_m:g} m of {near_text(rule)}"
     found = f"{int(near.sum())} of {len(mine)} do" if len(mine) else "none in the data"
-    near_zh = _titles_zh(coverage, rule.near) + (f" 中的 {rule.at_least} 项" if rule.at_least else "")
-    asked_zh = f"{_titles_zh(coverage, [rule.service])} {rule.within_m:g} 米内有{near_zh}"
+    near_zh = titles_zh(coverage, rule.near) + (f" 中的 {rule.at_least} 项" if rule.at_least else "")
+    asked_zh = f"{titles_zh(coverage, [rule.service])} {rule.within_m:g} 米内有{near_zh}"
     found_zh = f"{len(mine)} 处中 {int(near.sum())} 处" if len(mine) else "数据中没有"
     return Clause(
         key, "together", rule.title, rule.title_zh, "", "", f"{asked}: {found}", rule.clause, rule.source, rule.status,
@@ -296,7 +296,7 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
     n = None if rule.service is None else coverage.facilities.count().get(rule.service, 0)
     asked = f"at least {rule.least:g} {rule.unit} for 1,000 {rule.per_1000}"
     asked += "" if rule.applies_to == "any" else f", in {rule.applies_to} areas"
-    asked_zh = f"每 1,000 {rule.per_1000} 不少于 {rule.least:g} {rule.unit}"
+    asked_zh = f"每千{group_zh(rule.per_1000)}不少于 {rule.least:g} {unit_zh(rule.unit)}"
     asked_zh += {"any": "", "new": "（新建地区）", "existing": "（已建地区）"}[rule.applies_to]
     people: tuple[float | None, float | None] = (None, None)
     land, counted, verdict = people, people, "unknown"
@@ -308,7 +308,7 @@ def _norm(coverage: Coverage, key: str, rule: Norm, found: Capacity | None) -> C
         n = here.facilities
         asked += f"; {amount_text(here.supply)} {rule.unit} of {here.facilities - here.unknown} facilities"
         asked += f", {here.unknown} more of unknown supply" if here.unknown else ""
-        asked_zh += f"；{here.facilities - here.unknown} 处设施共 {amount_text(here.supply)} {rule.unit}"
+        asked_zh += f"；{here.facilities - here.unknown} 处设施共 {amount_text(here.supply)} {unit_zh(rule.unit)}"
         asked_zh += f"，另有 {here.unknown} 处供给未知" if here.unknown else ""
         if here.per_1000 is not None:
             asked_zh += f"：{rate_text(here.per_1000)}" + ("（下限）" if here.unknown else "")

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from lifecircle.assess.capacity import capacity
-from lifecircle.assess.clauses import composite_met, standing_together
+from lifecircle.assess.clauses import composite_met, standing_together, titles_zh
 from lifecircle.assess.coverage import MET, UNKNOWN, Coverage, Figure
 from lifecircle.assess.demand import COMMUTES_S, Balance
 from lifecircle.model.demand import Layer
@@ -207,8 +207,7 @@ def _coverage(key: str, promise: Promise, year: int | None, coverage: Coverage) 
         met = coverage.point_met[rows].min(axis=0) if rows else np.full(len(coverage.cells.starts), UNKNOWN, np.int8)
         if lacking:  # nobody is known to have what the data holds nowhere
             met = np.where(met == MET, UNKNOWN, met).astype(np.int8)
-            names = ", ".join(lacking)
-            note = (f"the data holds none of: {names}", f"数据中没有：{names}")
+            note = (f"the data holds none of: {', '.join(lacking)}", f"数据中没有：{titles_zh(coverage, lacking)}")
     measure = "cells" if coverage.cells.people is None else "people"
     found = []
     for figure in coverage.figures_of({key: met}):

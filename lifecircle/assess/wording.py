@@ -67,6 +67,20 @@ def amount_text(value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else rate_text(value)
 
 
+_UNITS_ZH = {"m²": "平方米", "m² floor": "平方米建筑面积", "GPs": "名全科医生", "beds": "张床位", "places": "个名额"}
+_GROUPS_ZH = {"residents": "居民"}
+
+
+def unit_zh(unit: str) -> str:
+    """Say in Chinese what a norm counts; a unit that no shipped standard has is left as it is."""
+    return _UNITS_ZH.get(unit, unit)
+
+
+def group_zh(key: str) -> str:
+    """Say in Chinese for whom a norm is; a group that a study names is called by its key."""
+    return _GROUPS_ZH.get(key, key)
+
+
 def lack_text(value: float) -> str:
     """Write what is missing, rounded up to what would be enough.
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from lifecircle.assess.coverage import ALL, Coverage, Figure
 from lifecircle.assess.wording import limit_text, people_text, share_text, threshold_text
-from lifecircle.profiles import TICKS, Profile
+from lifecircle.profiles import TICKS, Delay, Profile, Sourced
+from lifecircle.publish.markup import STATUS_ZH, said_zh
 from lifecircle.sources.rasters import Note
 from lifecircle.standards import Standard
 
@@ -131,10 +132,11 @@ def method(terms: Terms) -> list[tuple[str, str, str, str]]:
             speed = profile.speed_mps
             sloped = profile.slope != "none" and terms.sloped
             slope = f", by slope after {profile.slope.title()}" if sloped else ", all walks level"
+            slope_zh = f"，按 {profile.slope.title()} 坡度公式" if sloped else "，不计坡度"
             lines.append(
                 (
                     "Walker", f"{profile.title}, {speed.value:g} m/s{slope} ({speed.status}; {speed.source})",
-                    "步行者", f"{profile.title_zh}，{speed.value:g} m/s",
+                    "步行者", f"{profile.title_zh}，{speed.value:g} 米/秒{slope_zh}（{_cited_zh(speed)}）",
                 )
             )  # fmt: skip
             if profile.steps_factor is not None:
@@ -142,7 +144,7 @@ def method(terms: Terms) -> list[tuple[str, str, str, str]]:
                 lines.append(
                     (
                         "Stairs", f"a metre takes {factor.value:g} times as long ({factor.status}; {factor.source})",
-                        "台阶", f"每米耗时为平地的 {factor.value:g} 倍",
+                        "台阶", f"每米耗时为平地的 {factor.value:g} 倍（{_cited_zh(factor)}）",
                     )
                 )  # fmt: skip
             for delay in profile.delays:
@@ -150,7 +152,7 @@ def method(terms: Terms) -> list[tuple[str, str, str, str]]:
                 lines.append(
                     (
                         "Wait", f"{delay.seconds:g} s at {where} ({delay.status}; {delay.source})",
-                        "等候", f"{where}：{delay.seconds:g} 秒",
+                        "等候", f"{where}：{delay.seconds:g} 秒（{_cited_zh(delay)}）",
                     )
                 )  # fmt: skip
     for key, service in terms.standard.services.items():
@@ -171,16 +173,23 @@ def method(terms: Terms) -> list[tuple[str, str, str, str]]:
     )
     base_zh = "区内居住人口（人口栅格）" if terms.people else "区内居住格网（无人口数据）"
     policies = next(iter(said)) if len(said := {p.gates for p in terms.profiles.values()}) == 1 else "mixed"
+    searched_zh = "、".join(
+        f"{said_zh(limit_text(*cutoff))}（{terms.profiles[name].title_zh}）" for name, cutoff in terms.cutoffs.items()
+    )
     searched = ", ".join(f"{limit_text(*cutoff)} ({name})" for name, cutoff in terms.cutoffs.items())
     lines += [
-        ("Standard", f"{terms.standard.title}; {terms.standard.source}", "标准", terms.standard.title_zh),
+        ("Standard", f"{terms.standard.title}; {terms.standard.source}", "标准", f"{terms.standard.title_zh}；{terms.standard.source}"),
         ("Denominator", f"all {base}; those who could not be judged stay in it", "分母", f"全部{base_zh}，无法判定者计入分母"),
-        ("Searched to", searched, "搜索范围", searched),
+        ("Searched to", searched, "搜索范围", searched_zh),
         ("Joining", f"to the nearest point of a path within {terms.snap_limit_m:g} m, the way there charged", "接入", f"{terms.snap_limit_m:g} 米内最近路径点，计入步行"),
         ("Private ways", _GATES[policies], "私有道路", _GATES_ZH[policies]),
         ("Facilities of", str(terms.year) if terms.year else "today", "设施年份", str(terms.year or "现状")),
     ]  # fmt: skip
     return lines
+
+
+def _cited_zh(number: Sourced | Delay) -> str:
+    return f"{STATUS_ZH[number.status]}；{number.source}"
 
 
 @dataclass(frozen=True)
@@ -244,7 +253,7 @@ def walk_text(terms: Terms, keys: Iterable[str] | None = None) -> tuple[str, str
     costs = terms.profiles if keys is None else dict.fromkeys(service.profile for service in services.values())
     walkers = [p for p in (terms.profiles[name] for name in costs) if p.speed_mps is not None]
     who = " and ".join(f"{p.title} at {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
-    who_zh = "、".join(f"{p.title_zh} {p.speed_mps.value:g} m/s" for p in walkers if p.speed_mps)
+    who_zh = "、".join(f"{p.title_zh} {p.speed_mps.value:g} 米/秒" for p in walkers if p.speed_mps)
     limits = {(v, terms.unit_of(key)) for key, service in services.items() for v in service.thresholds}
     near, near_zh = "within the threshold of each", "在各自标准内"
     if len(limits) == 1:

@@ -1,6 +1,5 @@
 """Indicators, capacity, groups of people, jobs and housing: tables of the report and rows of ``summary.json``."""
 
-from html import escape
 from typing import Any
 
 from lifecircle.assess.coverage import ALL, Figure
@@ -9,15 +8,17 @@ from lifecircle.assess.findings import Findings
 from lifecircle.assess.indicators import NEAREST
 from lifecircle.assess.wording import (
     amount_text,
+    group_zh,
     lack_text,
     limit_text,
     people_text,
     rate_text,
     share_text,
     tidy_numbers,
+    unit_zh,
 )
 from lifecircle.profiles import Profile, preset_names
-from lifecircle.publish.markup import both, head, number, row, said, said_zh, section, table
+from lifecircle.publish.markup import both, cited, head, number, row, said, said_zh, section, table
 from lifecircle.publish.scorecard import barrier_zh
 
 _NORMS = {
@@ -215,13 +216,17 @@ def _capacity_table(found: Findings) -> str:
             by_cell = said(share_text(cell.met, cell.total)) if cell.total and norm.level is not None else "–"
             n = people_text(cell.unknown)
             doubt = both(f"{n} unknown", f"{n} 未知") if cell.unknown and cell.total else ""
-            title = both(rule.title, rule.title_zh) + f"<br><small>{escape(rule.source)} ({rule.status})</small>"
+            title = both(rule.title, rule.title_zh) + f"<br><small>{cited(rule.source, rule.status)}</small>"
             lacks = "" if not f.missing or f.unknown else lack_text(f.missing)
             rows.append(
                 row(
                     title if f.kind == "region" else f"<small>{names[f.zone]}</small>",
                     [
-                        number(escape(f"{f.least:g} {rule.unit} / 1,000 {rule.per_1000}")), number(least),
+                        number(both(
+                            f"{f.least:g} {rule.unit} / 1,000 {rule.per_1000}",
+                            f"{f.least:g} {unit_zh(rule.unit)} / 千{group_zh(rule.per_1000)}",
+                        )),
+                        number(least),
                         number(
                             amount_text(f.supply),
                             small=both(f"{f.facilities} facilities, {f.unknown} unknown", f"{f.facilities} 处，{f.unknown} 处未知"),
@@ -369,7 +374,7 @@ def _people_tables(found: Findings) -> str:
     )  # fmt: skip
     notes = [
         both(f"{layer.title}: {layer.total:,.0f}", f"{layer.title_zh or layer.title}：{layer.total:,.0f}")
-        + escape(f" ({layer.source}; {layer.status})")
+        + f" · {cited(layer.source, layer.status)}"
         for layer in (found.layers[key] for key in layers)
     ]
     return table(heads, rows) + (f"<p><small>{'. '.join(notes)}.</small></p>" if notes else "")
@@ -396,7 +401,7 @@ def _balance_table(found: Findings) -> str:
     heads = _heads(
         ("Zone", "分区"), ("Jobs", "岗位"), ("Residents", "居民"), ("Jobs per resident", "岗位/居民"),
         *(
-            (f"Workers with housing within {limit_text(limit, 's')}", f"{limit_text(limit, 's')} 步行可达居住地")
+            (f"Workers with housing within {limit_text(limit, 's')}", f"{said_zh(limit_text(limit, 's'))}步行可达居住地")
             for limit in found.balance[0].within
         ),
     )  # fmt: skip

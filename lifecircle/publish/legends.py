@@ -313,7 +313,7 @@ def _sentence(results: Results, layer: Layer, told: Class, letters: Lettering) -
 
 
 def _minutes(text: str, letters: Lettering) -> str:
-    return letters.say(text, said_zh(text).replace(" m", " 米"))
+    return letters.say(text, said_zh(text))
 
 
 def _people(amount: float) -> str:

@@ -1,5 +1,6 @@
 """Pieces of the report's HTML: texts in two languages, of which the page shows one, and tables that sort."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import NamedTuple
@@ -40,13 +41,32 @@ _WORDS_ZH = {"no residents": "无居民", "unknown": "未知", "fewer than 1": "
 
 
 def said_zh(figure: str) -> str:
-    """Write a figure's words in Chinese; most have none."""
-    return _WORDS_ZH.get(figure, figure.replace(" min", " 分钟"))
+    """Write a figure's words and units in Chinese; most have none.
+
+    Examples
+    --------
+    >>> said_zh("> 30 min"), said_zh("350 m"), said_zh("0.2 / 0.2 km"), said_zh("unknown"), said_zh("33.3 %")
+    ('> 30 分钟', '350 米', '0.2 / 0.2 公里', '未知', '33.3 %')
+    """
+    return _WORDS_ZH.get(figure) or _UNIT.sub(lambda found: _UNITS_ZH[found[0]], figure)
+
+
+_UNITS_ZH = {"min": "分钟", "m": "米", "km": "公里", "m²": "平方米", "km²": "平方公里"}
+_UNIT = re.compile(r"(?<=\d )(?:min|k?m²?)(?![\w²/])")
 
 
 def said(figure: str) -> str:
     """Escape a figure as `lifecircle.assess.wording` writes it: mostly digits, a few words."""
     return both(figure, said_zh(figure))
+
+
+STATUS_ZH = {"verified": "已核实", "secondary": "据二手资料", "unverified": "未核实"}
+"""How far a number was looked up, in Chinese."""
+
+
+def cited(source: str, status: str) -> str:
+    """Return where a number is from, as its file has it, and how far that was looked up."""
+    return f"{escape(source)} ({both(status, STATUS_ZH[status])})"
 
 
 def number(shown: str, value: float | None = None, small: str = "") -> str:

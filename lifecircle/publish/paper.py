@@ -12,7 +12,7 @@ from lifecircle.assess.wording import amount_text, cost_text, people_text, rate_
 from lifecircle.errors import StandardError
 from lifecircle.publish.about import method, sentences
 from lifecircle.publish.lettering import Lettering
-from lifecircle.publish.markup import said_zh
+from lifecircle.publish.markup import STATUS_ZH, said_zh
 from lifecircle.publish.promises import amount_text_of, figure_zh, value_text
 from lifecircle.publish.sheets import PAPER, Block, Cell, Heading, Notice, Paragraph, Plate, Table, print_sheets
 
@@ -182,7 +182,7 @@ def _scorecard(results: "Results", letters: Lettering) -> Iterator[Block]:
     standard = results.terms().standard
     name = letters.name(standard.title, standard.title_zh, most=120)
     lead = f"{name}. A status other than verified is an editable default."
-    yield Paragraph(say(lead, f"{name}。未经核实（verified 以外）的数字为可修改的默认值。"), small=True)
+    yield Paragraph(say(lead, f"{name}。未经核实的数字为可修改的默认值。"), small=True)
     yield _rules(results, letters, rules)
     if promises:
         yield Heading(say("What the plan promises", "规划承诺"))
@@ -209,7 +209,7 @@ def _rules(results: "Results", letters: Lettering, rules: list[dict[str, Any]]) 
         year = "" if told["year"] != told["year"] else f", {told['year']:.0f}"
         found = _found(told)
         clause = ": ".join(part for part in (told["clause"], told["source"]) if part)
-        status = f" ({told['status']})" if told["status"] else ""
+        status = told["status"] and say(f" ({told['status']})", f"（{STATUS_ZH.get(told['status'], told['status'])}）")
         title = (promised if told["kind"] == "promise" else titles).get(told["rule"])
         rows.append(
             (

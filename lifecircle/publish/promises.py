@@ -5,9 +5,9 @@ from html import escape
 from typing import Any
 
 from lifecircle.assess.promises import VERDICTS, Promises, Told
-from lifecircle.assess.wording import amount_text, people_text, rate_text, share_text, tidy_numbers
+from lifecircle.assess.wording import amount_text, people_text, rate_text, share_text, tidy_numbers, unit_zh
 from lifecircle.language import say
-from lifecircle.publish.markup import Text, both, head, number, row, table
+from lifecircle.publish.markup import Text, both, cited, head, number, row, said_zh, table
 from lifecircle.region import Region
 from lifecircle.standards import Promise
 
@@ -109,13 +109,13 @@ def promise_part(promises: Promises, region: Region) -> str:
         if promise.area_km2 is not None:
             seen, all_km2 = "nothing" if examined is None else f"{examined:,.1f} km²", f"{promise.area_km2:,.1f} km²"
             where += f"; {seen} examined of {all_km2}"
-            where_zh += f"；共 {all_km2}，已核查 {'无' if examined is None else seen}"
+            where_zh += f"；共 {said_zh(all_km2)}，已核查 {'无' if examined is None else said_zh(seen)}"
         notes = [both(*told.note) if told.note[0] else "", escape(promise.note)]
         rows.append(
             f"<tr><td>{escape(promise.clause)}</td><th scope=row>{both(promise.title, promise.title_zh)}</th>"
             f"<td>{both(where, where_zh)}</td>{cells}<td>{both(*VERDICTS[told.verdict])}"
             + "".join(f"<br><small>{note}</small>" for note in notes if note)
-            + f"</td><td><small>{escape(promise.source)} ({promise.status})</small></td></tr>"
+            + f"</td><td><small>{cited(promise.source, promise.status)}</small></td></tr>"
         )
     zones = [zone.key for zone in (*region.zones, *region.overlays)]
     lead = both(
@@ -147,9 +147,13 @@ def _figure(text: str) -> str:
 
 def figure_zh(text: str) -> str:
     """Write a figure in Chinese: the words around its digits are few."""
-    return re.sub("|".join(_WORDS_ZH), lambda m: _WORDS_ZH[m[0]], text)
+    found = _PER.fullmatch(text)
+    if found:
+        return f"{found[1]} {unit_zh(found[2])} / 千人"
+    return said_zh(re.sub("|".join(_WORDS_ZH), lambda m: _WORDS_ZH[m[0]], text))
 
 
+_PER = re.compile(r"((?:≥ )?[\d,.]+) (.+) per 1,000")
 _WORDS_ZH = {
     " jobs per resident": " 岗位/居民", " per 1,000": " / 千人", " of ": " / ", "no residents": "无居民",
     "unknown": "未知", "fewer than 1": "不足 1", "facilities": "处",

@@ -14,8 +14,9 @@ from lifecircle.assess.wording import cost_text, people_text, share_text, thresh
 from lifecircle.profiles import TICKS
 from lifecircle.publish import indicators, promises, quality, scorecard, sketches
 from lifecircle.publish.about import About, Sentence, Terms, headline, method
-from lifecircle.publish.markup import Text, both, head, number, row, said, section, table
+from lifecircle.publish.markup import Text, both, cited, head, number, row, said, section, table
 from lifecircle.publish.scene import classes
+from lifecircle.standards import TagRule
 
 _ABREAST = 8
 """Columns of places beside one another in a table: more of them go into a table below."""
@@ -179,7 +180,7 @@ def _gap_part(coverage: Coverage, gaps: Gaps, water: list[Any]) -> str:
         )  # fmt: skip
     heads = [
         head(both("Map", "示意图")), head(both("Service", "服务")), head(both("People", "居民"), numeric=True),
-        head("km²", numeric=True), head(both("Longest walk", "最远步行"), numeric=True), head(both("Where", "位置")),
+        head(both("km²", "平方公里"), numeric=True), head(both("Longest walk", "最远步行"), numeric=True), head(both("Where", "位置")),
         head(both("Cause", "原因")),
     ]  # fmt: skip
     return draw.key + table(heads, rows)
@@ -195,20 +196,15 @@ def _service_table(coverage: Coverage) -> str:
     """Show the tag rules of every service, as the standard has them."""
     rows = []
     for key, service in coverage.standard.services.items():
-        rules = []
-        for rule in service.tags:
-            text = " and ".join(f"{k}={'|'.join(values)}" for k, values in rule.match.items())
-            text += "".join(f", unless {k}={'|'.join(values)}" for k, values in rule.unless.items())
-            rules.append(text + (f", name like {rule.name}" if rule.name else ""))
         unit = coverage.unit_of(key)
         limit = both(threshold_text(service, unit), threshold_text(service, unit, chinese=True))
-        source = f"{service.threshold.source} ({service.threshold.status})"
         rows.append(
             row(
                 both(service.title, service.title_zh),
                 [
                     number(limit, service.threshold.value),
-                    f"<td>{'<br>'.join(escape(text) for text in rules)}</td>", f"<td>{escape(source)}</td>",
+                    f"<td>{'<br>'.join(map(_tags, service.tags))}</td>",
+                    f"<td>{cited(service.threshold.source, service.threshold.status)}</td>",
                 ],
             )
         )  # fmt: skip
@@ -217,6 +213,17 @@ def _service_table(coverage: Coverage) -> str:
         head(both("OpenStreetMap tags", "OpenStreetMap 标签")), head(both("Source of the threshold", "阈值来源")),
     ]  # fmt: skip
     return table(heads, rows)
+
+
+def _tags(rule: TagRule) -> str:
+    """Write which tags make a place of a service."""
+    match, unless = ([f"{k}={'|'.join(values)}" for k, values in tags.items()] for tags in (rule.match, rule.unless))
+    english, chinese = " and ".join(match), " 且 ".join(match)
+    for tag in unless:
+        english, chinese = f"{english}, unless {tag}", f"{chinese}，{tag} 除外"
+    if rule.name:
+        english, chinese = f"{english}, name like {rule.name}", f"{chinese}，名称匹配 {rule.name}"
+    return both(english, chinese)
 
 
 def _glossary() -> str:

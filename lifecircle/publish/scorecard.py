@@ -15,7 +15,7 @@ from lifecircle.assess.gaps import CAUSES, Gap, Gaps
 from lifecircle.assess.promises import Promises, Told
 from lifecircle.assess.wording import limit_text, people_text, share_text, tidy_numbers
 from lifecircle.language import say
-from lifecircle.publish.markup import both, head, number, said, table
+from lifecircle.publish.markup import STATUS_ZH, both, cited, head, number, said, table
 
 CAUSES_ZH = {
     "near_miss": "最近设施超出标准不足 20%",
@@ -32,6 +32,7 @@ _MARKS = {
     "quality": ("quality", "品质"),
     "": ("", ""),
 }
+_TIERS_ZH = {"block": "居住街坊"}
 _COLUMNS = (
     *(
         "rule",
@@ -193,7 +194,7 @@ def terminal_rows(clauses: Clauses) -> list[tuple[str, ...]]:
         (
             row.clause, row.key, row.rule.removeprefix("within ").removesuffix(" (metres)"), "" if row.facilities is None else f"{row.facilities:,}",
             share_text(*row.people) if row.people[1] else "", share_text(*row.land) if row.land[1] else "",
-            say(*row.wording) + ("" if row.status == "verified" else f" ({row.status})"),
+            say(*row.wording) + ("" if row.status == "verified" else say(f" ({row.status})", f"（{STATUS_ZH[row.status]}）")),
         )
         for row in clauses.rows
     ]  # fmt: skip
@@ -217,7 +218,7 @@ def clause_part(clauses: Clauses) -> str:
         + both(
             "A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
             "not verified is an editable default. Facilities outside the boundary count where they are within reach.",
-            "“不宜”超过的距离为建议，“应”配建的设施为要求。未经核实的数字为可修改的默认值。边界外但可达的设施计入。",
+            "“不宜”超过的距离为建议，“应”配建的设施为要求。未经核实的数字为可修改的默认值。边界外但可达的设施计入。来源与备注照录标准文件。",
         )
         + f"</p>{table(heads, [_html_row(row) for row in clauses.rows])}"
     )
@@ -226,12 +227,14 @@ def clause_part(clauses: Clauses) -> str:
 def _html_row(row: Clause) -> str:
     unit = "m" if row.rule.endswith("(metres)") else "s"
     others = "".join(
-        f"<br><small>{escape(limit_text(a.value, unit))}: {said(share_text(a.met, a.total))} "
-        f"({escape(a.source)}; {a.status})</small>"
+        f"<br><small>{said(limit_text(a.value, unit))}: {said(share_text(a.met, a.total))} "
+        f"· {cited(a.source, a.status)}</small>"
         for a in row.alternatives
     )
     mark, mark_zh = _MARKS[row.mark]
-    tier = (f"{row.tier} min", f"{row.tier} 分钟") if row.tier.isdigit() else (row.tier, row.tier)
+    tier = (
+        (f"{row.tier} min", f"{row.tier} 分钟") if row.tier.isdigit() else (row.tier, _TIERS_ZH.get(row.tier, row.tier))
+    )
     what = both(" · ".join(t for t in (tier[0], mark) if t), " · ".join(t for t in (tier[1], mark_zh) if t))
     note = f"<br><small>{escape(row.note)}</small>" if row.note else ""
 
@@ -241,14 +244,14 @@ def _html_row(row: Clause) -> str:
             return number("–", -1)
         return number(said(share_text(met, total)), (met or 0) / total, below + _beside(row, of))
 
-    land = "" if not row.land[1] else f"{(row.land[0] or 0) / 1e6:.2f} km²"
+    land = "" if not row.land[1] else said(f"{(row.land[0] or 0) / 1e6:.2f} km²")
     return (
         f"<tr><td>{escape(row.clause)}</td><th scope=row>{both(row.title, row.title_zh)}<br><small>{what}</small></th>"
         f"<td>{both(row.rule, row.rule_zh)}{others}</td>"
         + number("–" if row.facilities is None else f"{row.facilities:,}", row.facilities or 0)
         + share(0, said(people_text(row.people[0])))
         + share(1, land)
-        + f"<td>{both(*row.wording)}</td><td><small>{escape(row.source)} ({row.status}){note}</small></td></tr>"
+        + f"<td>{both(*row.wording)}</td><td><small>{cited(row.source, row.status)}{note}</small></td></tr>"
     )
 
 

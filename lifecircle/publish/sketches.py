@@ -15,7 +15,7 @@ from rasterio.io import MemoryFile
 from lifecircle.assess.coverage import MET, UNKNOWN, Coverage
 from lifecircle.assess.gaps import Gap
 from lifecircle.assess.wording import limit_text, share_text
-from lifecircle.publish.markup import Text, both
+from lifecircle.publish.markup import Text, both, said_zh
 
 _MAIN_ROADS = frozenset(
     ["trunk", "trunk_link", "primary", "primary_link", "secondary", "secondary_link", "tertiary", "tertiary_link"]
@@ -154,25 +154,27 @@ def walks(coverage: Coverage, classes: list[dict[str, Any]]) -> str:
         whole, x, marks = sum(amounts), 0.0, []
         cutoff = layer["limits"][-1]
         names = [f"≤ {limit_text(limit, layer['unit'])}" for limit in layer["limits"]]
-        names += [f"> {limit_text(cutoff, layer['unit'])}", "?"]
-        for name, amount, colour in zip(names, amounts, (*layer["colours"], _NOT_JUDGED), strict=True):
+        texts = [Text(name, said_zh(name)) for name in (*names, f"> {limit_text(cutoff, layer['unit'])}", "?")]
+        for name, amount, colour in zip(texts, amounts, (*layer["colours"], _NOT_JUDGED), strict=True):
             width = 640 * amount / whole
             if amount:
                 share = share_text(amount, whole)
                 marks.append(
                     f'<rect x="{x:.1f}" y="4" width="{width:.1f}" height="18" fill="{colour}" stroke="#fff" stroke-width=".5">'
-                    f"<title>{escape(name)}: {escape(share)}</title></rect>"
+                    f"<title>{escape(name.plain)}: {escape(share)}</title></rect>"
                 )
                 if width > _ROOM[0]:
-                    shown = f"{name}: {share}" if width > _ROOM[1] else share
+                    shown = [f"{one}: {share}" for one in name] if width > _ROOM[1] else [share]
                     ink = "#fff" if _dark(colour) else "#1d2528"
-                    marks.append(f'<text x="{x + width / 2:.1f}" y="17.5" fill="{ink}">{escape(shown)}</text>')
+                    marks.append(_written(Text(*shown), f'x="{x + width / 2:.1f}" y="17.5" fill="{ink}"'))
             x += width
         label = Text(service.title, service.title_zh)
         parts.append(
             f'<tr><th scope=row>{label.html}</th><td><svg viewBox="0 0 640 26" role="img" font-size="11" '
             f'text-anchor="middle" aria-label="{escape(label.plain)}: '
-            + "; ".join(f"{escape(n)} {escape(share_text(a, whole))}" for n, a in zip(names, amounts, strict=True) if a)
+            + "; ".join(
+                f"{escape(n.plain)} {escape(share_text(a, whole))}" for n, a in zip(texts, amounts, strict=True) if a
+            )
             + f'">{"".join(marks)}</svg></td></tr>'
         )
     what = (
@@ -181,6 +183,16 @@ def walks(coverage: Coverage, classes: list[dict[str, Any]]) -> str:
         else both("Residential cells by the walk to the nearest facility; grey is not judged.", "居住格网到最近设施的步行远近；灰色为未判定。")
     )  # fmt: skip
     return f"<figure class=walks><table>{''.join(parts)}</table><figcaption><small>{what}</small></figcaption></figure>"
+
+
+def _written(text: Text, where: str) -> str:
+    """Write into a picture in both languages, of which the page shows one."""
+    if text.chinese in {"", text.english}:
+        return f"<text {where}>{escape(text.english)}</text>"
+    return "".join(
+        f"<text class={key} lang={key} {where}>{escape(one)}</text>"
+        for key, one in zip(("en", "zh"), text, strict=True)
+    )
 
 
 _ROOM = (46, 104)  # pixels that a share needs, and with the name of its class
@@ -263,6 +275,7 @@ class Gaps:
         )
         metres = max(m for m in (100, 200, 500, 1000, 2000, 5000, 10_000, 20_000) if m / scale < self._WIDE / 2)
         bar = f"{metres} m" if metres < 1000 else f"{metres // 1000} km"  # noqa: PLR2004
+        where = f'x="12" y="{self._HIGH - 13}" font-size="11" paint-order="stroke" stroke="#fff" stroke-width="3"'
         service = self.coverage.standard.services[gap.service]
         label = Text(f"Map of the gap: {service.title}", f"缺口示意图：{service.title_zh}").plain
         return (
@@ -272,7 +285,7 @@ class Gaps:
             f'fill-rule="evenodd"/>{"".join(reversed(drawn))}'
             f'<path d="{border}" fill="none" stroke="#333" stroke-dasharray="5 3"/>{dots}'
             f'<path d="M8 {self._HIGH - 14}v5h{metres / scale:.0f}v-5" fill="none" stroke="#22303c" stroke-width="1.5"/>'
-            f'<text x="12" y="{self._HIGH - 13}" font-size="11" paint-order="stroke" stroke="#fff" stroke-width="3">{bar}</text></svg>'
+            f"{_written(Text(bar, said_zh(bar)), where)}</svg>"
         )
 
 

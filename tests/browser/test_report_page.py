@@ -12,6 +12,7 @@ import town as golden
 
 from lifecircle.assess.coverage import ALL
 from lifecircle.assess.wording import amount_text, cost_text, people_text, rate_text, share_text
+from lifecircle.standards import Standard
 from lifecircle.study import Study
 
 if TYPE_CHECKING:
@@ -268,3 +269,47 @@ def test_no_numeric_cell_holds_a_figure_the_summary_lacks(open_page: Open, page_
             if word not in known:
                 strange.add((part, word, text))
     assert strange == set()
+
+
+SEEN = """() => {
+  const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const found = [];
+  for (let node = words.nextNode(); node; node = words.nextNode()) {
+    const on = node.parentElement;
+    if (!on.closest('script, style, title') && on.checkVisibility({visibilityProperty: true})) found.push(node.data);
+  }
+  return found;
+}"""
+"""Texts that can be seen, those in pictures among them."""
+
+ENGLISH = r"(?<![\w./-])(min|k?m|k?m²|m/s|GPs|residents|verified|unverified|secondary|and|unless|of|per|with|within)(?![\w./-])"
+
+
+def strings(value: Any) -> list[str]:
+    """Every text in a dumped model."""
+    if isinstance(value, str):
+        return [value]
+    return [text for one in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+            for text in strings(one)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["index", "coverage", "gaps"])
+def test_a_page_in_chinese_says_nothing_of_its_own_in_english(open_page: Open, result: Any, kind: str) -> None:
+    """What a standard, a walker or the data says is quoted as it is."""
+    coverage = result.coverage
+    models = [Standard.load(coverage.standard.name), *coverage.profiles.values()]
+    quoted = sorted({text.strip() for one in models for text in strings(one.model_dump())}, key=len, reverse=True)
+    quoted = [text for text in quoted if len(text) > 12] + list(result.about.attribution)
+    page = open_page(result.page(kind))
+    page.locator("label[lang=zh]" if kind == "index" else "#lc-lang").click()
+    if kind != "index":
+        page.locator("#lc-find input").fill(str(coverage.cells.cell_id[0]))
+        page.locator("#lc-find button").first.click()
+        page.locator("#lc-readout.lc-pinned").wait_for()
+    seen = page.evaluate(SEEN)
+    assert any("分钟" in text for text in seen)
+    for shown in seen:
+        text = shown
+        for one in quoted:
+            text = text.replace(one, "")
+        assert not re.search(ENGLISH, text), shown

@@ -9,6 +9,7 @@ from drawn import boundary, lonlat
 from world import World
 
 from lifecircle.errors import StandardError
+from lifecircle.publish.markup import cited
 from lifecircle.publish.promises import promise_part
 from lifecircle.standards import Standard
 
@@ -327,7 +328,7 @@ def test_promises_can_be_traced(tmp_path):
     assert set(mine["kind"]) == {"promise"}
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "a title" in page
-    assert "plan of 2021 (verified)" in page
+    assert cited("plan of 2021", "verified") in page
 
 
 def test_a_standard_that_promises_nothing_has_no_such_section(tmp_path):

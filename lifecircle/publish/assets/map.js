@@ -259,7 +259,15 @@ function lifecircleMap(map) {
     readOut(state.pinned, null);
     drawButtons();
     drawLabels();
+    scaleBar._update();
   }
+
+  /** Leaflet's own says its unit in English. */
+  const scaleBar = new (L.Control.Scale.extend({
+    _updateScale(bar, text, ratio) {
+      L.Control.Scale.prototype._updateScale.call(this, bar, text.replace(/k?m$/, (unit) => t(unit)), ratio);
+    },
+  }))({imperial: false});
 
   const buttons = L.control({position: 'topleft'});
   buttons.onAdd = () => {
@@ -432,7 +440,7 @@ function lifecircleMap(map) {
     for (const [key, sheet] of Object.entries(sheets)) if (GAPS || !['gaps', 'entrances'].includes(key)) sheet.addTo(map);
     if (scene.basemap) basemap().addTo(map);
     buttons.addTo(map);
-    L.control.scale({imperial: false}).addTo(map);
+    scaleBar.addTo(map);
     mark.addTo(map);
     outline.addTo(map);
     labels.addTo(map);
