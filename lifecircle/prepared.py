@@ -249,7 +249,11 @@ def prepare(
         for path in {extracts.get(part, keys.osm) for part in ("facilities", "homes")} - {keys.osm}:
             read[path] = osm.read_osm(path, clip, keys=wanted, progress=lambda seen: tell(seen, None))
         found, homes = (read[extracts.get(part, keys.osm)] for part in ("facilities", "homes"))
-        people = rasters.read_population(keys.population, region.boundary) if keys.population else None
+        people = (
+            rasters.read_population(keys.population, region.boundary, band=keys.population_band or 1)
+            if keys.population
+            else None
+        )
         listed = _read_lists(keys, standard, region, clip)
         notes = {} if people is None else {"population": people.notes}
     with clock.stage("network"):
@@ -372,7 +376,7 @@ def _layers(
             people, kind = np.zeros(len(cells.starts), dtype=np.int64), "raster"
             whole, told_of = True, []
             for one in said.rasters:
-                raster = rasters.read_population(one, cells.region.boundary)
+                raster = rasters.read_population(one, cells.region.boundary, band=said.band or 1)
                 more, left, coarse_m = demand.of_raster(cells, raster)
                 people += more
                 whole &= raster.whole
@@ -381,7 +385,7 @@ def _layers(
             if not whole:
                 source += "; the raster does not span the region, who is beyond it is not counted"
         else:
-            here, notes[f"demand.{key}"] = _elsewhere(said.places, cells, snapper)
+            here, notes[f"demand.{key}"] = _elsewhere(said.places, cells, snapper, said.band or 1)
             kind = "places"
             assert here.starts.people is not None  # noqa: S101 (they are what it is made of)
             people = here.starts.people
@@ -391,10 +395,10 @@ def _layers(
     return found
 
 
-def _elsewhere(paths: Tiled, cells: Cells, snapper: Snapper) -> tuple[Cells, tuple[rasters.Note, ...]]:
+def _elsewhere(paths: Tiled, cells: Cells, snapper: Snapper, band: int) -> tuple[Cells, tuple[rasters.Note, ...]]:
     if isinstance(paths, Path) and paths.suffix.casefold() == ".csv":
         return demand.of_points(*tables.read_places(paths), snapper, cells.extent), ()
-    raster = rasters.read_population(paths, cells.region.boundary)
+    raster = rasters.read_population(paths, cells.region.boundary, band=band)
     return demand.of_places(raster, snapper, cells.extent), raster.notes
 
 

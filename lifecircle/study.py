@@ -38,7 +38,7 @@ class DemandKeys(BaseModel):
 
     ``raster`` is one raster of them, ``add`` several that are added up: bands of age, men and women. ``places`` is a
     raster of people (jobs, visitors) or a CSV table with the columns ``lon``, ``lat`` and ``people``. Each raster may
-    be on a grid of its own, and may be a list of tiles that lie side by side.
+    be on a grid of its own, and may be a list of tiles that lie side by side. ``band`` says which of its bands is read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +50,7 @@ class DemandKeys(BaseModel):
     raster: Tiled | None = None
     add: Annotated[list[Tiled], Field(min_length=1)] | None = None
     places: Tiled | None = None
+    band: int | None = Field(None, ge=1)
 
     @model_validator(mode="after")
     def _one_way(self) -> "DemandKeys":
@@ -57,6 +58,8 @@ class DemandKeys(BaseModel):
             raise ValueError("say how many they are, in one way: share, raster, add or places")
         if self.add is not None and len(set(map(str, self.add))) < len(self.add):
             raise ValueError("a raster stands twice in add: its people would be counted twice")
+        if self.band is not None and (self.share is not None or str(self.places).casefold().endswith(".csv")):
+            raise ValueError("band says which band of a raster is read, and there is none")
         return self
 
     @property
@@ -74,7 +77,8 @@ class StudyFile(BaseModel):
     """Keys of a study TOML; what is not given takes the default shown.
 
     Paths, those of a standard or profile file included, are relative to the file. ``population`` and ``elevation`` are
-    one raster (a VRT may be one), or a list of the tiles it lies in.
+    one raster (a VRT may be one), or a list of the tiles it lies in. ``population_band`` says which of its bands is
+    read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +88,7 @@ class StudyFile(BaseModel):
     title_zh: str = ""
     osm: Path
     population: Tiled | None = None
+    population_band: int | None = Field(None, ge=1)
     elevation: Tiled | None = None
     boundary: Path | None = None
     bbox: tuple[float, float, float, float] | None = None
@@ -120,6 +125,12 @@ class StudyFile(BaseModel):
         if value is not None and not all(part in value for part in ("{z}", "{x}", "{y}")):
             raise ValueError("an address of tiles names {z}, {x} and {y}: https://tiles.example.org/{z}/{x}/{y}.png")
         return value
+
+    @model_validator(mode="after")
+    def _band_of_a_raster(self) -> "StudyFile":
+        if self.population_band is not None and self.population is None:
+            raise ValueError("population_band says which band of the population raster is read, and there is none")
+        return self
 
     @model_validator(mode="after")
     def _one_boundary(self) -> "StudyFile":

@@ -267,7 +267,11 @@ def diff(
         for key, x, y in changes(a.manifest.get(part), b.manifest.get(part))
     ]
     asked = _asked(a, b)
-    factors = _factors({_base(key) for key, *_ in files}, changed=bool(parameters or asked))
+    others, turned = {_base(key) for key, *_ in files}, {key for key, *_ in parameters}
+    if "population_band" in turned:  # other people, of the same file
+        others.add("population")
+        turned.remove("population_band")
+    factors = _factors(others, changed=bool(turned or asked))
     versions = [(name, x, y) for name, x, y in changes(a.manifest.get("versions"), b.manifest.get("versions"))]
     unit = PEOPLE if measure == "people" else 1
     owed, exact, how = _owed(a, b, factors, measure, exchange, known, inputs)
@@ -374,7 +378,11 @@ def _owed(
 def _mixed(a: dict[str, Any], b: dict[str, Any], of_b: set[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """Keys of the study before, with some of its factors taken from the one after."""
     keys = dict(a)
-    taken = {"network": ("osm", "elevation"), "population": ("population",), "facilities": ("facilities",)}
+    taken = {
+        "network": ("osm", "elevation"),
+        "population": ("population", "population_band"),
+        "facilities": ("facilities",),
+    }
     for name in FACTORS:
         if name in of_b:
             keys = {key: value for key, value in keys.items() if key not in taken.get(name, ())}

@@ -9,6 +9,7 @@ HELP = {
     "A study file, or a region by name.": "研究文件，或已知区域名。",
     "OpenStreetMap extract (.osm.pbf, .osm, .osm.gz, .osm.bz2).": "OpenStreetMap 数据（.osm.pbf、.osm、.osm.gz、.osm.bz2）。",
     "Raster of people per pixel, any CRS; a VRT, or each of its tiles by an option of its own.": "每像元人口栅格，坐标系不限；可为 VRT，或逐个给出瓦片。",
+    "Which band of the raster of people is read [1].": "读取人口栅格的第几波段 [1]。",
     "Raster of elevation in metres; a VRT, or each of its tiles by an option of its own.": "高程栅格（米）；可为 VRT，或逐个给出瓦片。",
     "GeoJSON of the zones, WGS84.": "分区 GeoJSON（WGS84）。",
     "A box in degrees instead of a boundary.": "以经纬度矩形代替边界。",

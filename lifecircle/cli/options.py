@@ -49,6 +49,10 @@ PopulationOption = Annotated[
     Optional[list[Path]],  # noqa: UP045
     typer.Option(help="Raster of people per pixel, any CRS; a VRT, or each of its tiles by an option of its own."),
 ]
+BandOption = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--population-band", metavar="N", min=1, help="Which band of the raster of people is read [1]."),
+]
 ElevationOption = Annotated[
     Optional[list[Path]],  # noqa: UP045
     typer.Option(help="Raster of elevation in metres; a VRT, or each of its tiles by an option of its own."),

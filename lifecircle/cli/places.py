@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from lifecircle.cli.options import (
+    BandOption,
     BoundaryOption,
     BoxOption,
     ElevationOption,
@@ -127,6 +128,7 @@ def units(  # noqa: PLR0917
     ] = None,
     osm: OsmOption = None,
     population: PopulationOption = None,
+    population_band: BandOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
     level: Annotated[
@@ -148,7 +150,9 @@ def units(  # noqa: PLR0917
 
     if level not in LEVELS:
         raise typer.BadParameter(f"there is no level {level!r}; expected {' or '.join(LEVELS)}", param_hint="--level")
-    study = study_of(what, osm=osm, population=population, boundary=boundary, bbox=box(bbox))
+    study = study_of(
+        what, osm=osm, population=population, population_band=population_band, boundary=boundary, bbox=box(bbox)
+    )
     if study.keys.population is None:
         raise DataError("units are made of people: the study has no population raster; give one (--population)")
     with bar(quiet=as_json) as progress:

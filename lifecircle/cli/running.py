@@ -7,6 +7,7 @@ import typer
 
 from lifecircle.cli.lists import print_region
 from lifecircle.cli.options import (
+    BandOption,
     BoundaryOption,
     BoxOption,
     DatumOption,
@@ -37,6 +38,7 @@ def run(  # noqa: PLR0917
     ] = None,
     osm: OsmOption = None,
     population: PopulationOption = None,
+    population_band: BandOption = None,
     elevation: ElevationOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
@@ -82,7 +84,8 @@ def run(  # noqa: PLR0917
     from lifecircle.publish.files import claimed
 
     study = study_of(
-        what, osm=osm, population=population, elevation=elevation, boundary=boundary, bbox=box(bbox), name=name,
+        what, osm=osm, population=population, population_band=population_band, elevation=elevation, boundary=boundary,
+        bbox=box(bbox), name=name,
         place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
         services=services.split(",") if services else None, gates=gates, choose=choices(choose),
         zone_class=zone_class, built=built, year=year, facilities=lists(facilities, service, datum),
@@ -112,6 +115,7 @@ def check(  # noqa: PLR0917
     ] = None,
     osm: OsmOption = None,
     population: PopulationOption = None,
+    population_band: BandOption = None,
     boundary: BoundaryOption = None,
     bbox: BoxOption = None,
     place: PlaceOption = None,
@@ -130,7 +134,8 @@ def check(  # noqa: PLR0917
     from lifecircle.publish.files import write_check
 
     study = study_of(
-        what, osm=osm, population=population, boundary=boundary, bbox=box(bbox), standard=standard,
+        what, osm=osm, population=population, population_band=population_band, boundary=boundary, bbox=box(bbox),
+        standard=standard,
         place=place_of(place, zones_level), services=services.split(",") if services else None, year=year, out=out,
         facilities=lists(facilities, service, datum),
     )  # fmt: skip

@@ -69,13 +69,15 @@ class RasterWindow:
     notes: tuple[Note, ...] = ()
 
 
-def read_population(path: str | Path | Sequence[Path], boundary: BaseGeometry) -> RasterWindow:
+def read_population(path: str | Path | Sequence[Path], boundary: BaseGeometry, *, band: int = 1) -> RasterWindow:
     """Read people per pixel over the boundary.
 
     Parameters
     ----------
-    path : path of a raster (band 1 is read: people in each pixel, in any CRS), of a VRT, or paths of its tiles
+    path : path of a raster (people in each pixel, in any CRS), of a VRT, or paths of its tiles
     boundary : shapely polygon, lon/lat
+    band : int
+        Which band is read.
 
     Returns
     -------
@@ -88,10 +90,10 @@ def read_population(path: str | Path | Sequence[Path], boundary: BaseGeometry) -
     CrsError
         The raster has no CRS, or its tiles have several.
     DataError
-        It cannot be read, does not cover the boundary, or knows nothing there; its tiles do not fit together, or
-        disagree; or it has people below zero that are no such code.
+        It cannot be read, has no such band, does not cover the boundary, or knows nothing there; its tiles do not fit
+        together, or disagree; or it has people below zero that are no such code.
     """
-    mosaic, pieced, window = _read(path, boundary, what="population", margin=1)
+    mosaic, pieced, window = _read(path, boundary, what="population", margin=1, band=band)
     values, notes = window.values, list(window.notes)
     if pieced.apart:
         taken, other, pixels, most = pieced.apart[0]
@@ -202,9 +204,9 @@ def sample(window: RasterWindow, lon: NDArray[np.float64], lat: NDArray[np.float
 
 
 def _read(
-    path: str | Path | Sequence[Path], boundary: BaseGeometry, *, what: str, margin: int
+    path: str | Path | Sequence[Path], boundary: BaseGeometry, *, what: str, margin: int, band: int = 1
 ) -> tuple[Mosaic, Pieced, RasterWindow]:
-    mosaic = Mosaic.lay(Path(path) if isinstance(path, str) else path, what=what)
+    mosaic = Mosaic.lay(Path(path) if isinstance(path, str) else path, what=what, band=band)
     place = _window_over(mosaic, boundary, margin)
     if place is None:
         raise DataError(
@@ -221,12 +223,10 @@ def _read(
     transform = mosaic.transform @ rasterio.Affine.translation(column, row)
     notes = []
     if mosaic.band:
-        notes.append(Note("band", f"{mosaic.band} is read, the others are not", f"仅读取{_BAND_ZH}：{mosaic.band}"))
+        told_zh = f"仅读取第 {mosaic.number} 波段：{mosaic.band}"
+        notes.append(Note("band", f"{mosaic.band} is read, the others are not", told_zh))
     whole = _covers(mosaic, boundary)
     return mosaic, pieced, RasterWindow(pieced.values, transform, mosaic.crs, row, column, whole, tuple(notes))
-
-
-_BAND_ZH = "第 1 波段"
 
 
 @lru_cache(maxsize=64)

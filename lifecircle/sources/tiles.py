@@ -91,8 +91,10 @@ class Mosaic:
     crs : pyproj.CRS
     transform : affine.Affine
     height, width : int
+    number : int
+        Which band is read.
     band : str
-        Which band is read, in words, where there are several; else empty.
+        The same in words, where there are several; else empty.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Mosaic:
     transform: rasterio.Affine
     height: int
     width: int
+    number: int = 1
     band: str = ""
 
     @property
@@ -111,7 +114,7 @@ class Mosaic:
         return min(x), min(y), max(x), max(y)
 
     @classmethod
-    def lay(cls, rasters: Path | Sequence[Path], *, what: str) -> "Mosaic":
+    def lay(cls, rasters: Path | Sequence[Path], *, what: str, band: int = 1) -> "Mosaic":
         """Open a raster, and lay its tiles on one grid.
 
         Parameters
@@ -119,16 +122,24 @@ class Mosaic:
         rasters : path of a file or of a VRT, or paths of tiles
         what : str
             What the raster is of, for messages.
+        band : int
+            Which band of each file is read; of a VRT the first alone.
 
         Raises
         ------
         CrsError
             A file has no CRS, or two have different ones.
         DataError
-            A file cannot be read, the tiles are not of one grid, or a VRT does more than lay plain files side by side.
+            A file cannot be read or has no such band, the tiles are not of one grid, or a VRT does more than lay plain
+            files side by side.
         """
         paths = [rasters] if isinstance(rasters, Path) else list(rasters)
         if len(paths) == 1 and _is_vrt(paths[0]):
+            if band != 1:
+                raise DataError(
+                    f"band {band} of the {what} raster {paths[0]} is asked for, and of a VRT only band 1 is read; give "
+                    f"its tiles themselves, or the raster it stands for (gdal_translate -b {band})"
+                )
             return _of_vrt(paths[0], what)
         vrts = [path for path in paths if _is_vrt(path)]
         if vrts:
@@ -137,7 +148,7 @@ class Mosaic:
         twice = [path for ix, path in enumerate(paths) if real[ix] in real[:ix]]
         if twice:
             raise DataError(f"the tile {twice[0]} of the {what} raster stands there twice")
-        opened_ones = [_Opened.of(path, what) for path in paths]
+        opened_ones = [_Opened.of(path, what, band) for path in paths]
         first = opened_ones[0]
         crs = _one_crs(opened_ones, what)
         places = [_place(first, other, what) for other in opened_ones]
@@ -153,7 +164,7 @@ class Mosaic:
         return cls(
             name, tiles, crs, opened_ones[anchor].transform @ rasterio.Affine.translation(*shift),
             max(tile.row + tile.height for tile in tiles), max(tile.column + tile.width for tile in tiles),
-            _bands_told(opened_ones),
+            band, _bands_told(opened_ones, band),
         )  # fmt: skip
 
     def window(self, row: int, column: int, height: int, width: int) -> "Pieced":
@@ -172,7 +183,7 @@ class Mosaic:
             read = rasterio.windows.Window(
                 left - tile.column + tile.from_column, top - tile.row + tile.from_row, right - left, bottom - top
             )
-            new = _values(tile, read)
+            new = _values(tile, read, self.number)
             here = np.s_[top - row : bottom - row, left - column : right - column]
             both = ~np.isnan(values[here]) & ~np.isnan(new)
             if both.any():
@@ -227,13 +238,13 @@ def parts_of(path: Path) -> list[Path]:
 
 
 @contextmanager
-def opened(path: Path, what: str) -> Iterator[rasterio.DatasetReader]:
+def opened(path: Path, what: str, band: int = 1) -> Iterator[rasterio.DatasetReader]:
     """Open one raster file of a plain format; nothing beside it is read but what the format needs.
 
     Raises
     ------
     DataError
-        It is missing, or cannot be read.
+        It is missing, cannot be read, or has no such band.
     """
     if not path.is_file():
         raise DataError(f"there is no {what} raster {path}; give the path of a GeoTIFF (or leave it out)")
@@ -241,7 +252,7 @@ def opened(path: Path, what: str) -> Iterator[rasterio.DatasetReader]:
         with warnings.catch_warnings(), rasterio.Env(**_SAFE):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # said later, as an error
             with _plain(path) as raster:
-                _check(raster, f"the {what} raster {path}")
+                _check(raster, f"the {what} raster {path}", band)
                 yield raster
     except (RasterioError, ValueError) as error:
         if isinstance(error, LifecircleError):
@@ -268,14 +279,16 @@ def _plain(path: Path) -> Iterator[rasterio.DatasetReader]:
         yield raster
 
 
-def _check(raster: rasterio.DatasetReader, what: str) -> None:
-    """Refuse a raster whose pixels lie nowhere, or are no numbers, or come in pieces that no memory holds."""
+def _check(raster: rasterio.DatasetReader, what: str, band: int) -> None:
+    """Refuse a raster without the band, or whose pixels lie nowhere, are no numbers or come in too large pieces."""
+    if band > raster.count:
+        raise DataError(f"{what} has no band {band}; expected one of the {raster.count} it has, counted from 1")
     grid = raster.transform
     if not np.isfinite(grid).all() or grid.is_degenerate or not np.isfinite(~grid).all():
         raise DataError(f"{what} says of its pixels that they lie nowhere ({tuple(grid)[:6]}); georeference it anew")
-    if np.dtype(raster.dtypes[0]).kind not in "iuf":
-        raise DataError(f"{what} holds {raster.dtypes[0]}; expected whole or real numbers")
-    rows, columns = raster.block_shapes[0]
+    if np.dtype(raster.dtypes[band - 1]).kind not in "iuf":
+        raise DataError(f"{what} holds {raster.dtypes[band - 1]}; expected whole or real numbers")
+    rows, columns = raster.block_shapes[band - 1]
     if rows * columns > MOST_PIXELS:
         raise DataError(
             f"{what} is stored in pieces of {columns:,} x {rows:,} pixels, more than the {MOST_PIXELS:,} "
@@ -298,12 +311,12 @@ class _Opened:
     scaled: tuple[float, float]
 
     @classmethod
-    def of(cls, path: Path, what: str) -> "_Opened":
-        with opened(path, what) as raster:
+    def of(cls, path: Path, what: str, band: int = 1) -> "_Opened":
+        with opened(path, what, band) as raster:
             crs = None if raster.crs is None else _on_earth(raster.crs.to_wkt(), path, what)
             return cls(
-                path, crs, raster.transform, raster.height, raster.width, raster.dtypes[0], raster.count,
-                raster.descriptions[0] or "", (raster.scales[0], raster.offsets[0]),
+                path, crs, raster.transform, raster.height, raster.width, raster.dtypes[band - 1], raster.count,
+                raster.descriptions[band - 1] or "", (raster.scales[band - 1], raster.offsets[band - 1]),
             )  # fmt: skip
 
 
@@ -373,12 +386,12 @@ def _place(grid: "_Opened | _Vrt", tile: _Opened, what: str) -> tuple[int, int]:
     return row, column
 
 
-def _bands_told(tiles: Sequence[_Opened]) -> str:
+def _bands_told(tiles: Sequence[_Opened], band: int = 1) -> str:
     many = [tile for tile in tiles if tile.bands > 1]
     if not many:
         return ""
     name = f" ({many[0].described})" if many[0].described else ""
-    return f"band 1{name} of {many[0].bands}"
+    return f"band {band}{name} of {many[0].bands}"
 
 
 def _meet(
@@ -392,16 +405,16 @@ def _meet(
     return other is not one and bool(inside.any())
 
 
-def _values(tile: Tile, window: rasterio.windows.Window) -> NDArray[np.float64]:
-    with opened(tile.path, "given") as raster:
-        read = raster.read(1, window=window, masked=True)
+def _values(tile: Tile, window: rasterio.windows.Window, band: int) -> NDArray[np.float64]:
+    with opened(tile.path, "given", band) as raster:
+        read = raster.read(band, window=window, masked=True)
         values = read.astype(np.float64).filled(np.nan)
         for code in tile.nodata:
             with np.errstate(over="ignore", invalid="ignore"):
                 values[read.data == np.float64(code).astype(read.dtype)] = np.nan
         values[~np.isfinite(values)] = np.nan
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite then is nobody's number
-            values = values * raster.scales[0] + raster.offsets[0]
+            values = values * raster.scales[band - 1] + raster.offsets[band - 1]
         return np.asarray(values)
 
 
@@ -538,7 +551,7 @@ def _of_vrt(path: Path, what: str) -> Mosaic:
     tiles = [_put(vrt, source, one, what) for source, one in zip(vrt.sources, found, strict=True)]
     band = f"band 1 of {vrt.bands}" if vrt.bands > 1 else _bands_told(found)
     kept = tuple(tile for tile in reversed(tiles) if tile.height > 0 and tile.width > 0)
-    return Mosaic(str(path), kept, crs, vrt.transform, vrt.height, vrt.width, band)
+    return Mosaic(str(path), kept, crs, vrt.transform, vrt.height, vrt.width, band=band)
 
 
 def _put(vrt: _Vrt, source: _Source, tile: _Opened, what: str) -> Tile:

@@ -75,15 +75,82 @@ def test_negative_people_are_codes_for_unknown_or_refused(tmp_path, caplog):
         read_population(path, BOX)
 
 
-def test_which_band_is_read_is_said(tmp_path, whole):
+@pytest.fixture
+def bands(tmp_path, whole):
+    """The raster, and twice and three times its people in further bands."""
     path = tmp_path / "bands.tif"
     with rasterio.open(whole) as source, rasterio.open(path, "w", **(source.profile | {"count": 3})) as out:
         for band in (1, 2, 3):
             out.write(source.read(1) * band, band)
-        out.set_band_description(1, "women 65-69")
-    window = read_population(path, BOX)
-    assert np.array_equal(window.values, read_population(whole, BOX).values)
-    assert window.notes[0].english == "band 1 (women 65-69) of 3 is read, the others are not"
+            out.set_band_description(band, f"women {60 + 5 * band}")
+        out.scales = (1.0, 1.0, 0.5)
+    return path
+
+
+@pytest.mark.parametrize(("band", "times"), [(1, 1), (2, 2), (3, 1.5)])
+def test_which_band_is_read_is_said(bands, whole, band, times):
+    window = read_population(bands, BOX, band=band)
+    assert np.array_equal(window.values, read_population(whole, BOX).values * times, equal_nan=True)
+    said = f"band {band} (women {60 + 5 * band}) of 3"
+    assert window.notes[0].english == f"{said} is read, the others are not"
+    assert window.notes[0].chinese == f"仅读取第 {band} 波段：{said}"
+
+
+def test_a_band_of_tiles_is_that_band_of_their_raster(tmp_path, bands):
+    tiles = cut(bands, tmp_path, [LEFT, RIGHT])
+    assert np.array_equal(
+        read_population(tiles, BOX, band=2).values, read_population(bands, BOX, band=2).values, equal_nan=True
+    )
+
+
+def test_a_band_that_is_not_there(tmp_path, bands, whole):
+    for path, n in ((bands, 3), (whole, 1)):
+        with pytest.raises(
+            DataError, match=rf"{path.name} has no band 4; expected one of the {n} it has, counted from 1"
+        ):
+            read_population(path, BOX, band=4)
+    with pytest.raises(DataError, match="has no band 2"):
+        read_population([whole, bands], BOX, band=2)
+    with pytest.raises(DataError, match=r"of a VRT only band 1 is read; .* \(gdal_translate -b 2\)"):
+        read_population(vrt(tmp_path / "all.vrt", whole, cut(whole, tmp_path, [LEFT, RIGHT])), BOX, band=2)
+
+
+def test_a_study_names_a_band_and_is_verified(tmp_path, call):
+    study = town.draw(tmp_path)
+    with rasterio.open(tmp_path / "people.tif") as source:
+        people, profile = source.read(1), source.profile
+    with rasterio.open(tmp_path / "people.tif", "w", **(profile | {"count": 2})) as out:
+        out.write(people, 1)
+        out.write(np.where(people > 0, people * 2, people), 2)
+    layer = '\n[demand.some]\nraster = "people.tif"\nband = 2\nsource = "made up"\n'
+    study.write_text(study.read_text(encoding="utf-8") + layer, encoding="utf-8")
+    for band in (1, 2):
+        code, _, err = call("run", study, "--population-band", band, "--out", tmp_path / f"out{band}")
+        assert code == 0, err
+    one, two = (json.loads((tmp_path / f"out{n}" / "summary.json").read_text(encoding="utf-8")) for n in (1, 2))
+    assert two["data"]["cells"]["people"] == 2 * one["data"]["cells"]["people"]
+    assert [s["demand"]["some"]["figures"][0]["total"] for s in (one, two)] == [two["data"]["cells"]["people"]] * 2
+    assert [note["text"][:13] for note in one["rasters"]] == ["band 1 of 2 i", "band 2 of 2 i"]
+    assert call("verify", tmp_path / "out2")[0] == 0
+    told = diff(tmp_path / "out1", tmp_path / "out2")
+    assert told.changes
+    assert {factor for change in told.changes for factor, part in change.owed.items() if part} == {"population"}
+    code, _, err = call("run", study, "--population-band", "3", "--out", tmp_path / "none")
+    assert (code, "people.tif has no band 3" in err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"population_band": 2},
+        {"population_band": 0, "population": "x.tif"},
+        {"demand": {"some": {"share": 0.5, "band": 2, "source": "s"}}},
+        {"demand": {"some": {"places": "x.CSV", "band": 2, "source": "s"}}},
+    ],
+)
+def test_a_band_of_nothing(keys):
+    with pytest.raises(StandardError, match="band"):
+        Study.from_keys({"osm": "x.osm.pbf", "bbox": [1, 2, 3, 4], **keys})
 
 
 def test_an_esri_grid_with_its_projection_beside_it_is_read_and_a_stray_aux_file_is_not(tmp_path, whole):
