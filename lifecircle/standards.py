@@ -337,6 +337,7 @@ class Standard(BaseModel):
     source: str = Field(min_length=1)
     legal: Literal["in force", "trial", "draft", "plan", "none"] = "none"
     note: str = ""
+    note_zh: str = ""
     services: dict[str, Service] = Field(min_length=1)
     composites: dict[str, Composite] = {}
     together: dict[str, Together] = {}

@@ -212,7 +212,7 @@ def clause_part(clauses: Clauses) -> str:
         head(both("Residential land", "居住用地"), numeric=True), head(both("Verdict", "结论")),
         head(both("Source", "来源")),
     ]  # fmt: skip
-    note = f"<p>{escape(standard.note)}</p>" if standard.note else ""
+    note = f"<p>{both(standard.note, standard.note_zh)}</p>" if standard.note else ""
     return (
         f"<p>{both(f'{standard.title}{law}: {told}.', f'{standard.title_zh}：{told_zh}。')}</p>{note}<p>"
         + both(

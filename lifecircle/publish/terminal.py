@@ -213,7 +213,9 @@ def show_standard(standard: "Standard") -> None:
     from lifecircle.assess.clauses import near_text
     from lifecircle.profiles import Profile
 
-    tell(f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{standard.note}\n")
+    tell(
+        f"{standard.name}: {standard.title} · {standard.title_zh}\n{standard.source}\n{say(standard.note, standard.note_zh or standard.note)}\n"
+    )
     rows: list[tuple[str, ...]] = []
     for key, s in standard.services.items():
         unit = Profile.load(s.profile).unit

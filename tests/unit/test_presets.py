@@ -84,6 +84,7 @@ def test_a_preset_loads_with_a_legal_standing_and_a_note(name, standards):
     standard = standards[name]
     assert standard.name == name
     assert len(standard.note) > 60
+    assert len(standard.note_zh) > 30
     assert standard.title_zh
     legal = {
         "gb50180-2018": "in force", "tdt1062-2021": "in force", "shanghai-2016": "trial",
