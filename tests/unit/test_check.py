@@ -6,7 +6,6 @@ import re
 import pytest
 import town
 from drawn import Drawing, raster
-from test_cli import call
 from test_edge import ALONG, STANDARD, WIDE, street, study
 
 from lifecircle.audit import check
@@ -137,17 +136,17 @@ def test_without_people_nothing_is_said_of_them(tmp_path):
     assert findings["facilities"]["clinic"]["per_10000"] is None
 
 
-def test_the_verb_prints_and_writes_the_same_for_people_and_machines(capfd, tmp_path):
+def test_the_verb_prints_and_writes_the_same_for_people_and_machines(call, tmp_path):
     path = town.draw(tmp_path)
     out = tmp_path / "out"
-    code, said, err = call(capfd, "check", path, "--out", out, "--json")
+    code, said, err = call("check", path, "--out", out, "--json")
     assert (code, err) == (0, "")
     findings = json.loads(said)
     assert findings["schema"] == 1
     assert {p.name for p in out.iterdir()} == {"check.json"}
     assert json.loads((out / "check.json").read_text(encoding="utf-8")) == findings
     first = (out / "check.json").read_bytes()
-    code, said, _ = call(capfd, "check", path, "--out", out)
+    code, said, _ = call("check", path, "--out", out)
     assert code == 0
     assert (out / "check.json").read_bytes() == first
     for words in (
@@ -161,15 +160,15 @@ def test_the_verb_prints_and_writes_the_same_for_people_and_machines(capfd, tmp_
     ):
         assert words in said
     # A run takes the place of a folder that holds a check alone, and writes the same check; a check leaves a run be.
-    code, said, _ = call(capfd, "run", path, "--out", out)
+    code, said, _ = call("run", path, "--out", out)
     assert (code, re.findall(r"(?m)^check: ", said)) == (0, ["check: "])
     assert (out / "check.json").read_bytes() == first
     before = (out / "summary.json").read_bytes()
-    assert call(capfd, "check", path, "--out", out)[0] == 0
+    assert call("check", path, "--out", out)[0] == 0
     assert (out / "summary.json").read_bytes() == before
 
 
-def test_hostile_tags_cannot_act_on_a_terminal(capfd, tmp_path):
+def test_hostile_tags_cannot_act_on_a_terminal(call, tmp_path):
     drawing = street()
     drawing.way((0, 100), (300, 100), highway="residential", foot="no")
     drawing.way((0, 200), (300, 200), highway="\x1b[31m[bold]evil[/bold]\u202e" + "x" * 150)
@@ -178,22 +177,22 @@ def test_hostile_tags_cannot_act_on_a_terminal(capfd, tmp_path):
         'osm = "map.osm.pbf"\npopulation = "people.tif"\nboundary = "boundary.geojson"\nstandard = "standard.toml"\n'
         f'name = "map"\nout = "{tmp_path / "out"}"\n'
     )
-    code, said, _ = call(capfd, "check", tmp_path / "study.toml")
+    code, said, _ = call("check", tmp_path / "study.toml")
     assert code == 0
     assert "\u202e" not in said
     assert "\x1b[31m" not in said
     assert "[bold]evil" in re.sub(r"\s", "", said)
 
 
-def test_bad_input_gives_one_clear_message(capfd, tmp_path):
+def test_bad_input_gives_one_clear_message(call, tmp_path):
     path = town.draw(tmp_path)
-    assert "Traceback" not in call(capfd, "check", path, "--osm", tmp_path / "none.osm.pbf")[2]
+    assert "Traceback" not in call("check", path, "--osm", tmp_path / "none.osm.pbf")[2]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    code, _, err = call(capfd, "check", path, "--out", tmp_path / "out")
+    code, _, err = call("check", path, "--out", tmp_path / "out")
     assert code == 4
     assert "not lifecircle's" in err
     raster(tmp_path / "people.tif", [[0.0]], left=0, top=0)
-    code, _, err = call(capfd, "check", path, "--out", tmp_path / "new", "--json")
+    code, _, err = call("check", path, "--out", tmp_path / "new", "--json")
     assert code == 3
     assert err.count("\n") == 1

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +9,6 @@ import pytest
 import town
 from drawn import CRS, Drawing, boundary, raster
 
-from lifecircle import cli
 from lifecircle.audit.diff import FACTORS
 from lifecircle.errors import DataError
 from lifecircle.publish.terminal import show_diff
@@ -234,16 +232,10 @@ def test_a_figure_that_is_none_is_told(made, tmp_path, key, value):
         diff(made["plain"], bad, tables_only=True)
 
 
-def test_from_the_command_line(made, capfd):
+def test_from_the_command_line(made, call):
     for more in ([], ["--tables"], ["--json"]):
-        before, sys.argv = sys.argv, ["lifecircle", "diff", str(made["plain"]), str(made["up to parameters"]), *more]
-        try:
-            with pytest.raises(SystemExit) as stop:
-                cli.main()
-        finally:
-            sys.argv = before
-        assert not stop.value.code
-        out = capfd.readouterr().out
+        code, out, _ = call("diff", made["plain"], made["up to parameters"], *more)
+        assert code == 0
         if more == ["--json"]:
             said = json.loads(out)
             assert said["attribution"]["exact"] is True

@@ -11,7 +11,6 @@ import pytest
 import town
 from drawn import Drawing, boundary, lonlat
 from standin import World, changed, send, serving, status
-from test_cli import call
 
 from lifecircle.errors import DataError, SourceError
 from lifecircle.places import Place, RegionPreset
@@ -82,13 +81,11 @@ def contents(path):
     return found
 
 
-def test_a_box_from_the_command_line_and_the_next_command(world, tmp_path, capfd, monkeypatch):
+def test_a_box_from_the_command_line_and_the_next_command(world, tmp_path, call, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = ",".join(f"{value:.6f}" for value in BOX)
     with serving(world) as server:
-        code, out, err = call(
-            capfd, "fetch", f"--bbox={said}", "--overpass-url", server.url, "--out", "data/a b.osm.pbf"
-        )
+        code, out, err = call("fetch", f"--bbox={said}", "--overpass-url", server.url, "--out", "data/a b.osm.pbf")
         assert code == 0, err
         assert len(server.queries) == 4
     path = tmp_path / "data" / "a b.osm.pbf"
@@ -103,14 +100,14 @@ def test_a_box_from_the_command_line_and_the_next_command(world, tmp_path, capfd
     assert data.timestamp == world.base
     assert data.extent == pytest.approx(note["box"], abs=1e-7)
     assert "--refresh" not in out
-    code, out, _ = call(capfd, "check", f"--bbox={said}", "--osm", path, "--out", tmp_path / "out", "--json")
+    code, out, _ = call("check", f"--bbox={said}", "--osm", path, "--out", tmp_path / "out", "--json")
     assert code == 0
     # The server is gone: what is there needs none.
-    code, out, _ = call(capfd, "fetch", f"--bbox={said}", "--out", path)
+    code, out, _ = call("fetch", f"--bbox={said}", "--out", path)
     assert code == 0
     assert f"is already there: OpenStreetMap of {world.base}" in out
     assert "--refresh to fetch it anew" in out
-    code, out, _ = call(capfd, "fetch", f"--bbox={said}", "--out", path, "--json")
+    code, out, _ = call("fetch", f"--bbox={said}", "--out", path, "--json")
     assert {key: json.loads(out)[key] for key in ("fetched", "requests", "sha256")} == {
         "fetched": False, "requests": 0, "sha256": note["sha256"],
     }  # fmt: skip
@@ -309,7 +306,7 @@ def test_places_by_id_and_by_name(world, tmp_path):
             fetch(Place(boundary=[ids["country"]]), tmp_path / "w.osm.pbf", url=server.url)
 
 
-def test_a_boundary_file_and_a_name(world, tmp_path, capfd, monkeypatch):
+def test_a_boundary_file_and_a_name(world, tmp_path, call, monkeypatch):
     import osmnx
 
     monkeypatch.chdir(tmp_path)
@@ -326,21 +323,21 @@ def test_a_boundary_file_and_a_name(world, tmp_path, capfd, monkeypatch):
     with serving(answer) as server:
         monkeypatch.setattr(osmnx.settings, "nominatim_url", server.url)
         url = ("--overpass-url", server.url, "--buffer", "100")
-        code, out, err = call(capfd, "fetch", "--boundary", zones, *url)
+        code, out, err = call("fetch", "--boundary", zones, *url)
         assert code == 0, err
         assert f"next: lifecircle run --boundary {zones} --osm data/zones.osm.pbf" in out
-        code, out, err = call(capfd, "fetch", "--place", "镇 in 市", *url)
+        code, out, err = call("fetch", "--place", "镇 in 市", *url)
         assert code == 0, err
         assert f"next: lifecircle run --place {world.id['town']} --osm 'data/镇-in-市.osm.pbf' [" in out
         assert server.queries.count("镇 in 市") == 1
-        code, out, err = call(capfd, "fetch", "--place", f"r{world.id['town']}", *url, "--json")
+        code, out, err = call("fetch", "--place", f"r{world.id['town']}", *url, "--json")
         assert code == 0, err
         assert (
             json.loads(out)["next"]
             == f"lifecircle run --place {world.id['town']} --osm data/r{world.id['town']}.osm.pbf"
         )
         row["osm_type"] = "node"
-        code, _, err = call(capfd, "fetch", "--place", "a point", *url)
+        code, _, err = call("fetch", "--place", "a point", *url)
         assert code == 4
         assert "which is no area" in err
     assert sorted(p.name for p in (tmp_path / "data").iterdir() if p.suffix == ".pbf") == [
@@ -373,10 +370,10 @@ def test_the_box_of_the_file_is_the_edge_of_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["yangpu", "lingang"])
-def test_without_a_network_a_region_says_what_to_download(name, capfd, tmp_path, monkeypatch):
+def test_without_a_network_a_region_says_what_to_download(name, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     began = time.monotonic()
-    code, _, err = call(capfd, "fetch", name, "--overpass-url", "http://no-such-host.invalid/api")
+    code, _, err = call("fetch", name, "--overpass-url", "http://no-such-host.invalid/api")
     assert time.monotonic() - began < 15
     assert code == 4
     (line,) = err.strip().splitlines()[-1:]
@@ -427,9 +424,9 @@ def test_the_presets_ask_for_their_relations(tmp_path):
         (("lingang", "--deadline", "0"), 2, "--deadline"),
     ],
 )
-def test_odd_wishes(arguments, code, said, capfd, tmp_path, monkeypatch):
+def test_odd_wishes(arguments, code, said, call, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    got, _, err = call(capfd, "fetch", *((arguments,) if isinstance(arguments, str) else arguments))
+    got, _, err = call("fetch", *((arguments,) if isinstance(arguments, str) else arguments))
     assert got == code
     assert said in " ".join(err.split())
     assert "Traceback" not in err

@@ -11,7 +11,6 @@ import town
 from drawn import CRS, Drawing, boundary, lonlat, raster
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cli import call
 
 from lifecircle.assess.neighbours import components, dividers, neighbours
 from lifecircle.assess.parting import Patch
@@ -420,11 +419,11 @@ def village(folder):
     return path
 
 
-def test_the_command_writes_a_boundary_file(capfd, tmp_path, monkeypatch):
+def test_the_command_writes_a_boundary_file(call, tmp_path, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "160")
     study, out = village(tmp_path), tmp_path / "made.geojson"
-    code, said, err = call(capfd, "units", study, "-o", out)
+    code, said, err = call("units", study, "-o", out)
     assert (code, err) == (0, "")
     assert "community-001" in said
     assert "2 of 2 units have 5,000 to 12,000 people" in said
@@ -436,24 +435,24 @@ def test_the_command_writes_a_boundary_file(capfd, tmp_path, monkeypatch):
     prepared = Study.from_toml(study).changed(boundary=str(out)).prepare(allow_empty=True)
     inside = [int(prepared.cells.people[own].sum()) for own in prepared.cells.in_overlay]
     assert inside == [unit.people for unit in units.units]
-    code, said, err = call(capfd, "units", study, "-o", out, "--as-zones", "--json")
+    code, said, err = call("units", study, "-o", out, "--as-zones", "--json")
     assert (code, err) == (0, "")
     assert [row["people"] for row in json.loads(said)] == [unit.people / PEOPLE for unit in units.units]
     assert [zone.key for zone in Region.from_geojson(out, crs=CRS).zones] == ["community-001", "community-002"]
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
-def test_the_command_refuses_with_one_message(capfd, tmp_path, monkeypatch):
+def test_the_command_refuses_with_one_message(call, tmp_path, monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     study = village(tmp_path)
-    code, _, err = call(capfd, "units", study, "--level", "district", "-o", tmp_path / "x.geojson")
+    code, _, err = call("units", study, "--level", "district", "-o", tmp_path / "x.geojson")
     assert code == 2
     assert "subdistrict" in err
-    code, _, err = call(capfd, "units", study, "-o", tmp_path / "no" / "x.geojson")
+    code, _, err = call("units", study, "-o", tmp_path / "no" / "x.geojson")
     assert code == 4
     assert "x.geojson" in err
     study.write_text(study.read_text(encoding="utf-8").replace('population = "people.tif"\n', ""), encoding="utf-8")
-    code, out, err = call(capfd, "units", study, "-o", tmp_path / "x.geojson")
+    code, out, err = call("units", study, "-o", tmp_path / "x.geojson")
     assert (code, out) == (3, "")
     assert err.strip().count("\n") == 0
     assert "--population" in err
