@@ -50,10 +50,9 @@ class Barred(BaseModel):
 
     def fits(self, tags: dict[str, str]) -> bool:
         """Say whether a way with these tags is barred."""
-        barred, freed = (
-            any(tags.get(key) in values for key, values in said.items()) for said in (self.match, self.unless)
+        return any(tags.get(key) in values for key, values in self.match.items()) and not any(
+            tags.get(key) in values for key, values in self.unless.items()
         )
-        return barred and not freed
 
 
 class Delay(BaseModel):

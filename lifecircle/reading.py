@@ -243,7 +243,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _has_nul(table: int | bytes) -> bool:
-    """Whether any text of a table of strings holds a NUL; the first text is empty, and its length a NUL that may be."""
-    if not isinstance(table, bytes) or table.count(b"\0") == table.startswith(b"\x0a\0"):
+    """Whether any text of a table of strings holds a NUL; the length of an empty text is one too, and may be.
+
+    Writers put the empty texts first: behind those, what has no NUL at all needs no look at text after text.
+    """
+    if not isinstance(table, bytes) or table.find(b"\0", re.match(rb"(?:\n\0)*", table).end()) < 0:  # type: ignore[union-attr]
         return False
     return any(isinstance(text, bytes) and b"\0" in text for _, text in _fields(table))

@@ -526,18 +526,24 @@ class Standard(BaseModel):
         callable of tags, a callable for the area in m², and the question what the object lies in
         """
         keys = list(self.services)
-        by_key: dict[str, list[tuple[int, TagRule]]] = {}
+        by_tag: dict[str, dict[str, list[tuple[int, TagRule]]]] = {}
         for ix, service in enumerate(self.services.values()):
             for rule in service.tags:
-                by_key.setdefault(next(iter(rule.match)), []).append((ix, rule))
+                key, values = next(iter(rule.match.items()))
+                for value in [ANY] if ANY in values else values:
+                    by_tag.setdefault(key, {}).setdefault(value, []).append((ix, rule))
 
         def served(tags: dict[str, str], area_m2: Callable[[], float], lies_in: LiesIn) -> list[str]:
-            found = {
-                ix
-                for key in by_key.keys() & tags.keys()
-                for ix, rule in by_key[key]
-                if rule.fits(tags, area_m2() if rule.asks_area else 0.0, lies_in)
-            }
+            found: set[int] = set()
+            area: float | None = None
+            for key in by_tag.keys() & tags.keys():
+                rules = by_tag[key]
+                for value in {ANY, tags[key], *(part.strip() for part in tags[key].split(";"))} & rules.keys():
+                    for ix, rule in rules[value]:
+                        if rule.asks_area and area is None:
+                            area = area_m2()
+                        if ix not in found and rule.fits(tags, area or 0.0, lies_in):
+                            found.add(ix)
             return [keys[ix] for ix in sorted(found)]
 
         return served

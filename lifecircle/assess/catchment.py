@@ -98,8 +98,9 @@ class Catchment:
         kept = chosen[pairs.facility]
         if within is not None:
             kept &= pairs.ticks <= within * TICKS
-        ptr = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)[pairs.ptr]
-        return cls(ptr, pairs.facility[kept], pairs.ticks[kept] / TICKS, len(chosen))
+        walk = np.flatnonzero(kept)
+        ptr = np.searchsorted(walk, pairs.ptr).astype(np.int64)
+        return cls(ptr, pairs.facility[walk], pairs.ticks[walk] / TICKS, len(chosen))
 
     @classmethod
     def from_costs(cls, costs: ArrayLike) -> "Catchment":

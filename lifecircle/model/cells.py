@@ -34,6 +34,7 @@ GRID_M = 100.0
 """Side of the squares made where no population raster is given."""
 
 _HIGHEST = 150.0  # floors: beyond it a number is a slip
+_FLOORS = re.compile(r"\d{1,3}(\.\d+)?")
 
 HOMES = frozenset(
     {"yes", "house", "detached", "semidetached_house", "terrace", "apartments", "residential", "dormitory"}
@@ -139,7 +140,7 @@ class Cells:
         origin = (int(raster.row), int(raster.column))  # type: ignore[attr-defined]
         return _build(
             row, column, people, float(people.sum() / PEOPLE - told), raster.transform, raster.crs,  # type: ignore[attr-defined]
-            values.shape, origin, features, snapper, extent,
+            values.shape, origin, _fabric(features, snapper.network.region), snapper, extent,
         )  # fmt: skip
 
     @classmethod
@@ -181,7 +182,7 @@ class Cells:
         rounding = float(exact.sum() / PEOPLE - people[inside].sum())
         return _build(
             row, column, summed[summed > 0], rounding, transform, region.crs,
-            (int(row.max()) + 1, int(column.max()) + 1), (0, 0), features, snapper, extent,
+            (int(row.max()) + 1, int(column.max()) + 1), (0, 0), _fabric(features, region), snapper, extent,
         )  # fmt: skip
 
     @classmethod
@@ -202,11 +203,12 @@ class Cells:
         transform = affine.Affine(GRID_M, 0, x0, 0, -GRID_M, y1)
         fabric = _fabric(features, region)
         hit = np.zeros((rows, columns), dtype=bool)
-        c = np.floor((fabric.home_xy[:, 0] - x0) / GRID_M).astype(int)
-        r = np.floor((y1 - fabric.home_xy[:, 1]) / GRID_M).astype(int)
+        home_xy = fabric.xy[fabric.home]
+        c = np.floor((home_xy[:, 0] - x0) / GRID_M).astype(int)
+        r = np.floor((y1 - home_xy[:, 1]) / GRID_M).astype(int)
         ok = (c >= 0) & (r >= 0) & (c < columns) & (r < rows)
         hit[r[ok], c[ok]] = True
-        if fabric.land is not None:
+        if len(fabric.land):
             centre_x = x0 + (np.arange(columns) + 0.5) * GRID_M
             centre_y = y1 - (np.arange(rows) + 0.5) * GRID_M
             gx, gy = np.meshgrid(centre_x, centre_y)
@@ -214,6 +216,8 @@ class Cells:
             squares = shapely.box(gx - half, gy - half, gx + half, gy + half).ravel()
             tree = shapely.STRtree(squares)
             part, square = tree.query(fabric.land, predicate="intersects")
+            empty = ~hit.ravel()[square]  # the others are chosen already
+            part, square = part[empty], square[empty]
             shared = shapely.area(shapely.intersection(fabric.land[part], squares[square]))
             hit.ravel()[np.unique(square[shared >= 1])] = True  # touching is not living there
         row, column = np.nonzero(hit)
@@ -224,7 +228,7 @@ class Cells:
                 "without a population raster the cells come from residential land and homes, and the data holds "
                 "neither inside the boundary; give --population, or check the boundary"
             )
-        return _build(row, column, None, 0.0, transform, region.crs, (rows, columns), (0, 0), features, snapper, extent)
+        return _build(row, column, None, 0.0, transform, region.crs, (rows, columns), (0, 0), fabric, snapper, extent)
 
     @property
     def cell_id(self) -> NDArray[np.object_]:
@@ -279,8 +283,10 @@ class Cells:
 
 def residential_land(features: pd.DataFrame, region: Region) -> NDArray[np.object_]:
     """Residential land of the data, polygons in the metre CRS."""
-    land = _fabric(features, region).land
-    return np.array([], dtype=object) if land is None else land
+    land = np.array([t.get("landuse") == "residential" for t in features["tags"]], dtype=bool)
+    land &= (features["osm_type"] != "n").to_numpy()
+    areas = np.asarray(region.project(features["geometry"].to_numpy(dtype=object)[land]), dtype=object)
+    return np.where(shapely.is_valid(areas), areas, shapely.buffer(areas, 0))
 
 
 @dataclass(frozen=True)
@@ -292,13 +298,12 @@ class _Placed:
 
 @dataclass(frozen=True)
 class _Fabric:
-    """Homes and residential land, metre CRS; of buildings the middle and the floor area."""
+    """Middle and floor area of buildings, which of them are homes, and residential land, metre CRS."""
 
-    home_xy: NDArray[np.float64]
-    home_m2: NDArray[np.float64]
-    building_xy: NDArray[np.float64]
-    building_m2: NDArray[np.float64]
-    land: NDArray[np.object_] | None
+    xy: NDArray[np.float64]
+    floor_m2: NDArray[np.float64]
+    home: NDArray[np.bool_]
+    land: NDArray[np.object_]
 
 
 def _corners(
@@ -322,34 +327,27 @@ def _inside(
 
 def _fabric(features: pd.DataFrame, region: Region) -> _Fabric:
     tags = features["tags"].to_numpy()
-    is_area = (features["osm_type"] != "n").to_numpy()
-    kinds = [t.get("building", "no") for t in tags]
-    building = np.array([kind != "no" for kind in kinds], dtype=bool) & is_area
-    home = np.array([kind in HOMES for kind in kinds], dtype=bool) & building
-    land = np.fromiter((t.get("landuse") == "residential" for t in tags), dtype=bool, count=len(tags)) & is_area
-    shapes = features["geometry"].to_numpy(dtype=object)
-    standing = region.project(shapes[building]) if building.any() else np.array([], dtype=object)
+    kind = np.array([t.get("building", "no") for t in tags], dtype=object)
+    building = np.asarray((kind != "no") & (features["osm_type"] != "n").to_numpy(), dtype=bool)
+    standing = region.project(features["geometry"].to_numpy(dtype=object)[building])
     centre = shapely.centroid(standing)
     xy = np.column_stack([shapely.get_x(centre), shapely.get_y(centre)])
     floors = np.array([_levels(t) for t in tags[building]], dtype=np.float64)
     floor_m2 = np.maximum(shapely.area(standing), 1.0) * floors
-    areas = None
-    if land.any():
-        areas = region.project(shapes[land])
-        areas = np.where(shapely.is_valid(areas), areas, shapely.buffer(areas, 0))
-    return _Fabric(xy[home[building]], floor_m2[home[building]], xy, floor_m2, areas)
+    home = np.array([one in HOMES for one in kind[building]], dtype=bool)
+    return _Fabric(xy, floor_m2, home, residential_land(features, region))
 
 
 def _levels(tags: dict[str, str]) -> float:
     """Floors of a building, 1 where nobody counted them."""
-    told = re.fullmatch(r"\d{1,3}(\.\d+)?", tags.get("building:levels", "").strip())
+    told = _FLOORS.fullmatch(tags["building:levels"].strip()) if "building:levels" in tags else None
     return min(max(float(told.group()), 1.0), _HIGHEST) if told else 1.0
 
 
 def _build(  # noqa: PLR0913, PLR0917
     row: NDArray[np.int64], column: NDArray[np.int64], people: NDArray[np.int64] | None, rounding: float,
     transform: object, crs: pyproj.CRS, shape: tuple[int, int], origin: tuple[int, int],
-    features: pd.DataFrame, snapper: Snapper, extent: tuple[float, ...],
+    fabric: _Fabric, snapper: Snapper, extent: tuple[float, ...],
 ) -> Cells:  # fmt: skip
     """Measure the chosen pixels and join them to the network."""
     region = snapper.network.region
@@ -362,9 +360,11 @@ def _build(  # noqa: PLR0913, PLR0917
     centre_lon, centre_lat = to_lonlat.transform(centre_x, centre_y)
     centre = shapely.points(np.column_stack(to_metres.transform(centre_x, centre_y)))
     polygons = shapely.polygons(corners)
-    fabric = _fabric(features, region)
+    building, within = shapely.STRtree(polygons).query(shapely.points(fabric.xy), predicate="intersects")
     # Where no homes are mapped, any building is likelier one than the grass beside it.
-    starting = starts(polygons, shapely.get_coordinates(centre), people, *_lived_in(fabric, polygons), snapper.barriers)
+    lived_in = _lived_in(fabric, building, within, len(polygons))
+    homes = fabric.xy[lived_in], fabric.floor_m2[lived_in]
+    starting = starts(polygons, shapely.get_coordinates(centre), people, *homes, snapper.barriers)
     joins = snapper.join(shapely.points(starting.xy))
     joined = np.zeros(len(starting), dtype=bool)
     joined[joins.place] = True
@@ -392,7 +392,7 @@ def _build(  # noqa: PLR0913, PLR0917
         corners=corners,
         area_m2=_geodesic_areas(lon, lat),
         residential_m2=_covered(polygons, fabric.land),
-        buildings=_counted(polygons, fabric.building_xy),
+        buildings=_counted(building, within, len(polygons)),
         zone=zone,
         in_overlay=overlays,
         status=status,
@@ -409,17 +409,11 @@ def _build(  # noqa: PLR0913, PLR0917
     )
 
 
-def _lived_in(fabric: _Fabric, polygons: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _lived_in(fabric: _Fabric, building: NDArray[np.int64], cell: NDArray[np.int64], n_cells: int) -> NDArray[np.int64]:
     """Pick the buildings walks start from: the homes of each cell, and in a cell without homes all buildings."""
-    tree = shapely.STRtree(polygons)
-    with_homes = np.zeros(len(polygons), dtype=bool)
-    with_homes[tree.query(shapely.points(fabric.home_xy), predicate="intersects")[1]] = True
-    building, cell = tree.query(shapely.points(fabric.building_xy), predicate="intersects")
-    other = np.unique(building[~with_homes[cell]])
-    return (
-        np.concatenate([fabric.home_xy, fabric.building_xy[other]]),
-        np.concatenate([fabric.home_m2, fabric.building_m2[other]]),
-    )
+    with_homes = np.zeros(n_cells, dtype=bool)
+    with_homes[cell[fabric.home[building]]] = True
+    return np.concatenate([np.flatnonzero(fabric.home), np.unique(building[~with_homes[cell]])])
 
 
 def _geodesic_areas(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -431,9 +425,9 @@ def _geodesic_areas(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArr
     return np.floor(np.array(areas) + 0.5).astype(np.int64)
 
 
-def _covered(polygons: NDArray[np.object_], land: NDArray[np.object_] | None) -> NDArray[np.int64]:
+def _covered(polygons: NDArray[np.object_], land: NDArray[np.object_]) -> NDArray[np.int64]:
     """Residential land inside each cell, m² (land mapped twice counts once)."""
-    if land is None:
+    if not len(land):
         return np.zeros(len(polygons), dtype=np.int64)
     parts = shapely.get_parts(shapely.union_all(land))
     cell, part = shapely.STRtree(parts).query(polygons, predicate="intersects")
@@ -442,13 +436,9 @@ def _covered(polygons: NDArray[np.object_], land: NDArray[np.object_] | None) ->
     return np.asarray(np.floor(covered + 0.5), dtype=np.int64)
 
 
-def _counted(polygons: NDArray[np.object_], xy: NDArray[np.float64]) -> NDArray[np.int32]:
+def _counted(building: NDArray[np.int64], cell: NDArray[np.int64], n_cells: int) -> NDArray[np.int32]:
     """Count the buildings whose centre lies in each cell; one on a shared side counts in the first."""
-    if len(xy) == 0:
-        return np.zeros(len(polygons), dtype=np.int32)
-    building, cell = shapely.STRtree(polygons).query(shapely.points(xy), predicate="intersects")
     order = np.lexsort((cell, building))
     building, cell = building[order], cell[order]
-    first = np.ones(len(building), dtype=bool)
-    first[1:] = building[1:] != building[:-1]
-    return np.bincount(cell[first], minlength=len(polygons)).astype(np.int32)
+    first = np.flatnonzero(np.diff(building, prepend=-1))
+    return np.bincount(cell[first], minlength=n_cells).astype(np.int32)

@@ -79,11 +79,11 @@ def entrances(
     """
     is_area = shapely.get_dimensions(shapes) == 2  # noqa: PLR2004
     outline = np.where(is_area, shapely.boundary(shapes), shapes)
+    nodes = features.loc[features["osm_type"] == "n", ["osm_id", "tags", "geometry"]]
     gates = [
-        (kind, osm_id, geometry, tags)
-        for kind, osm_id, tags, geometry in features.itertuples(index=False, name=None)
-        if kind == "n"
-        and (
+        (osm_id, geometry, tags)
+        for osm_id, tags, geometry in nodes.itertuples(index=False, name=None)
+        if (
             tags.get("entrance", "no") not in _NO_WAY_IN
             or tags.get("barrier") in _GATES
             or tags.get("railway") in _EXITS
@@ -91,24 +91,20 @@ def entrances(
         and not is_shut(tags)
         and tags.get("foot", tags.get("access")) != "no"
     ]
-    shut = [
-        geometry
-        for kind, _, tags, geometry in features.itertuples(index=False, name=None)
-        if kind == "n" and is_shut(tags)
-    ]
+    shut = [geometry for tags, geometry in zip(nodes["tags"], nodes["geometry"], strict=True) if is_shut(tags)]
     shut_at = shapely.STRtree(snapper.network.region.project(np.array(shut, dtype=object)))
     found: list[tuple[int, object, str, str]] = []
     door_tags: dict[str, dict[str, str]] = {}
     has = np.zeros(len(shapes), dtype=bool)
     if gates:
-        points = snapper.network.region.project(np.array([gate[2] for gate in gates], dtype=object))
+        points = snapper.network.region.project(np.array([gate[1] for gate in gates], dtype=object))
         # Mapped on the outline means within a hand's breadth of it: shared nodes are, up to rounding.
         gate, place = shapely.STRtree(outline).query(points, predicate="dwithin", distance=0.5)
         for g, p in sorted(zip(gate.tolist(), place.tolist(), strict=True), key=lambda pair: (pair[1], pair[0])):
             if is_area[p]:
                 has[p] = True
-                found.append((p, points[g], "mapped", f"n{gates[g][1]}"))
-                door_tags[f"n{gates[g][1]}"] = gates[g][3]
+                found.append((p, points[g], "mapped", f"n{gates[g][0]}"))
+                door_tags[f"n{gates[g][0]}"] = gates[g][2]
     bare = np.flatnonzero(is_area & ~has)
     if len(bare):
         place, edge = snapper.tree.query(outline[bare], predicate="intersects")

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from html import escape
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -332,7 +332,7 @@ def _candidates(
             continue
         to_come = {key.split(":", 1)[1]: value for key, value in tags.items() if key.startswith(_LIFECYCLE)}
         opens, closes = _year(tags.get("start_date")), _year(tags.get("end_date"))
-        area_m2 = cache(partial(_area_m2, geometry))
+        area_m2 = partial(_area_m2, geometry)
         lies_in = partial(_lies_in, grounds, geometry)
         served = serves(tags, area_m2, lies_in) if _open_in(year, opens, closes) else []
         if to_come:  # what is proposed stands beside what is there, from the year it is said to open
@@ -375,8 +375,9 @@ class _Grounds:
     def hold(self, asked: dict[str, list[str]], point: Any) -> bool:
         name = repr(asked)
         if name not in self.trees:
-            those = [any(has_tag(t, key, values) for key, values in asked.items()) for t in self.tags]
-            self.trees[name] = shapely.STRtree(self.shapes[np.array(those, dtype=bool)])
+            near = [ix for ix, t in enumerate(self.tags) if not asked.keys().isdisjoint(t)]  # few are
+            those = [ix for ix in near if any(has_tag(self.tags[ix], key, values) for key, values in asked.items())]
+            self.trees[name] = shapely.STRtree(self.shapes[those])
         return bool(len(self.trees[name].query(point, predicate="intersects")))
 
 
@@ -400,7 +401,7 @@ def _first_year(*texts: str | None) -> float:
 
 def _year(text: str | None) -> float:
     """Year in an OSM date: ``2030``, ``2030-09``, ``20300901``, ``~2030``; NaN for anything else."""
-    found = re.search(r"(?<!\d)(1[5-9]\d\d|2[01]\d\d)(?=\d{4}(?!\d)|\D|$)", text or "")
+    found = re.search(r"(?<!\d)(1[5-9]\d\d|2[01]\d\d)(?=\d{4}(?!\d)|\D|$)", text) if text else None
     return float(found.group(1)) if found else float("nan")
 
 

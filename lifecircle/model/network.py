@@ -534,7 +534,7 @@ def _deciding_nodes(
     """Tags of the nodes that may bar or delay, and the class of the greatest road through each, by OSM id."""
     node = (features["osm_type"] == "n").to_numpy()
     ids, tags = features["osm_id"].to_numpy()[node], features["tags"].to_numpy()[node]
-    used = np.isin(ids, way_nodes["node_id"].to_numpy())
+    used = pd.Series(ids).isin(way_nodes["node_id"]).to_numpy()  # on ids that follow a pattern numpy's is slow
     said = {int(osm_id): t for osm_id, t in zip(ids[used], tags[used], strict=True) if rules.decides(t)}
     rank = {name: ix for ix, name in enumerate(rules.ROADS)}
     class_of = np.array([rank.get(rules.road_class(t) or "", len(rank)) for t in ways["tags"]])

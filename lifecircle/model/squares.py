@@ -149,6 +149,7 @@ class _Lines:
         shapely.prepare(room)
         region = self.network.region
         edge = shapely.buffer(shapely.boundary(region.project(outline)), _ROOM_M)
+        shapely.prepare(edge)
         pairs: list[tuple[int, int]] = []
         if not rim:
             pairs = self._rim(outline, room)

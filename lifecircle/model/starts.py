@@ -68,7 +68,9 @@ def starts(
     order = np.argsort(cell, kind="stable")
     home, cell = home[order], cell[order]
     side = _sides(polygons, cell, home_xy[home], barriers)
-    group, of = np.unique(np.stack([cell, side]), axis=1, return_inverse=True)
+    sides = int(side.max(initial=0)) + 1
+    number, of = np.unique(cell * sides + side, return_inverse=True)
+    group = np.stack([number // sides, number % sides])
     total = np.bincount(of, weights=weight[home], minlength=group.shape[1])
     summed = [np.bincount(of, weights=weight[home] * home_xy[home, k], minlength=len(total)) for k in (0, 1)]
     xy: NDArray[np.float64] = np.stack(summed, axis=1) / np.where(total > 0, total, 1.0)[:, None]

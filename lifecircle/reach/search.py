@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,15 +240,15 @@ class Walk:
         ptr = np.concatenate([[0], np.cumsum(counted.reached)]).astype(np.int64)
         found = counted._replace(pair_ptr=frozen(ptr), pairs=np.empty(total, np.int64))
         self._run(None, found, progress, fill=True)
-        origin = np.repeat(np.arange(self.n_origins), counted.reached)
-        by_cost = found.pairs[np.lexsort((found.pairs, origin))]
+        for first, last in pairwise(ptr.tolist()):  # far faster than to sort all at once
+            found.pairs[first:last].sort()
         place = np.concatenate([[0], np.cumsum(counted.reached[np.argsort(self._order, kind="stable")])]).astype(
             np.int64
         )
         back = np.argsort(self._order, kind="stable")
         size = np.diff(place)
         take = np.repeat(ptr[:-1][back] - place[:-1], size) + np.arange(total)
-        sorted_pairs = by_cost[take]
+        sorted_pairs = found.pairs[take]
         return Pairs(place, (sorted_pairs & 0xFFFFFFFF).astype(np.int32), (sorted_pairs >> 32).astype(np.int32))
 
     def _found(self) -> kernels.Found:

@@ -45,6 +45,7 @@ _WKB_HEAD, _WKB_POINT = 18, 32
 """Hexadecimal digits before the coordinates of a line in WKB, and those of one point."""
 _RING = 4  # points of an area, the first and last being one
 _SMALL = 8 << 20  # bytes: of a smaller file all is looked into; it takes less time than to look first what is near
+_MOSTLY = 0.5  # share of the nodes in the box from which on all of a large one is looked into too, for the same reason
 _CHUNK, _CHUNKS = 25, 64
 """osmium keeps ids as bits, 4 MB for every 2^25 ids of which there is one: no more than so many (2,147,483,648 ids)."""
 _AT_ONCE = 50_000  # ways whose places are looked at together
@@ -75,8 +76,8 @@ class OsmData:
     timestamp : str
         Date of the data, ISO 8601, or empty where the file does not tell.
     counts : dict
-        How many objects were kept and dropped, by reason. Of a large file ``features_outside`` counts the closed ways
-        beyond the box, ``areas_broken`` only what is near it.
+        How many objects were kept and dropped, by reason. Of a large file that lies mostly beyond the box
+        ``features_outside`` counts the closed ways there, ``areas_broken`` only what is near it.
     """
 
     ways: pd.DataFrame
@@ -193,8 +194,9 @@ def _stream(
 ) -> str:
     """Gather rows of what touches the box, and a little more; return the timestamp of the data.
 
-    Relations are read first. Of a large file nodes and ways are then read for where they are, and the ways near the box
-    once more for what they are; of a small one all is looked into at once.
+    Relations are read first. Of a small file all is then looked into at once. Of a large one the nodes are read, which
+    tell how much of it lies in the box; then all ways at once, if that is most of it, or else where they are, and those
+    near the box once more for what they are.
     """
     keys = osmium.filter.KeyFilter(*wanted)
     lines = osmium.filter.KeyFilter(*_WAY_KEYS)
@@ -218,11 +220,17 @@ def _stream(
             _gather(heap, things, buffer, dated=not stated, near=False)
     else:
         survey = _Survey(clip, {way for members in relations for way in members})
-        with osmium.io.Reader(str(path), osmium.osm.NODE | osmium.osm.WAY) as reader:
-            survey.read(osmium.OsmFileIterator(reader, located, keys), heap, progress, dated=not stated)
-        handlers.insert(0, _only(survey.near(relations, heap)))
+        with osmium.io.Reader(str(path), osmium.osm.NODE) as reader:
+            mostly = survey.keep(osmium.OsmFileIterator(reader, located, keys), heap) >= _MOSTLY
+        if mostly:
+            heap.area_relations = len(relations)
+        else:
+            with osmium.io.Reader(str(path), osmium.osm.WAY) as reader:
+                survey.read(osmium.OsmFileIterator(reader, located, keys), heap, progress, dated=not stated)
+            handlers.insert(0, _only(survey.near(relations, heap)))
         with osmium.io.Reader(str(path), osmium.osm.WAY) as reader:
-            _gather(heap, osmium.OsmFileIterator(reader, *handlers), buffer, dated=False, near=True)
+            things = _told(osmium.OsmFileIterator(reader, *handlers), progress if mostly else None)
+            _gather(heap, things, buffer, dated=mostly and not stated, near=not mostly)
     if stated or heap.newest is None or heap.newest.year <= _BEFORE_OSM:
         return stated
     return heap.newest.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -298,40 +306,46 @@ class _Survey:
         self.placed: dict[int, tuple[float, ...]] = {}  # boxes of members
         self.unplaced: set[int] = set()  # ways that nobody can say it of: of one place, or with a node that is missing
 
-    def read(self, things: Iterable[Any], heap: _Heap, progress: Callable[[int], None] | None, *, dated: bool) -> None:
-        """Keep the nodes in the box; look where each way is.
-
-        This is done for every tagged object of the file, and does as little as can be.
-        """
+    def keep(self, nodes: Iterable[Any], heap: _Heap) -> float:
+        """Keep the nodes in the box; return what share of all they are."""
         west, south, east, north = self.clip
-        way_type, line_of, seen = osmium.osm.Way, self.factory.create_linestring, 0
+        kept, outside = len(heap.ids), heap.outside
+        for node in nodes:
+            at = node.location
+            if at.valid():
+                if west <= at.lon <= east and south <= at.lat <= north:
+                    _feature(heap, "n", node.id, _tags(node.tags), self.factory.create_point(node))
+                else:
+                    heap.outside += 1
+        kept, outside = len(heap.ids) - kept, heap.outside - outside
+        return kept / max(1, kept + outside)
+
+    def read(self, ways: Iterable[Any], heap: _Heap, progress: Callable[[int], None] | None, *, dated: bool) -> None:
+        """Look where each way is.
+
+        This is done for every tagged way of the file, and does as little as can be.
+        """
+        line_of, seen = self.factory.create_linestring, 0
         ids: list[int] = []
         streets: list[bool] = []
         lines: list[str] = []  # coordinates as hexadecimal text
-        for thing in things:
-            if isinstance(thing, way_type):
-                street = "highway" in thing.tags
-                if street:
-                    heap.tell_street(thing, dated=dated)
-                try:
-                    lines.append(line_of(thing)[_WKB_HEAD:])
-                except (RuntimeError, osmium.InvalidLocationError):
-                    self.unplaced.add(thing.id)
-                    continue
-                ids.append(thing.id)
-                streets.append(street)
-                if len(ids) == _AT_ONCE:
-                    seen += _AT_ONCE
-                    heap.span += self._settle(ids, streets, lines)
-                    ids, streets, lines = [], [], []
-                    if progress is not None:
-                        progress(seen)
-            elif isinstance(thing, osmium.osm.Node) and thing.location.valid():
-                at = thing.location
-                if west <= at.lon <= east and south <= at.lat <= north:
-                    _feature(heap, "n", thing.id, _tags(thing.tags), self.factory.create_point(thing))
-                else:
-                    heap.outside += 1
+        for way in ways:
+            street = "highway" in way.tags
+            if street:
+                heap.tell_street(way, dated=dated)
+            try:
+                lines.append(line_of(way)[_WKB_HEAD:])
+            except (RuntimeError, osmium.InvalidLocationError):
+                self.unplaced.add(way.id)
+                continue
+            ids.append(way.id)
+            streets.append(street)
+            if len(ids) == _AT_ONCE:
+                seen += _AT_ONCE
+                heap.span += self._settle(ids, streets, lines)
+                ids, streets, lines = [], [], []
+                if progress is not None:
+                    progress(seen)
         heap.span += self._settle(ids, streets, lines)
 
     def _settle(self, ids: list[int], streets: list[bool], lines: list[str]) -> list[tuple[float, ...]]:
@@ -366,7 +380,7 @@ class _Survey:
             else:
                 heap.outside += 1
         found = np.array(sorted(chosen), dtype=np.int64)
-        heap.outside += sum(int((~np.isin(part, found)).sum()) for part in self.rings)
+        heap.outside += sum(way not in chosen for part in self.rings for way in part.tolist())  # isin is far slower
         return found
 
 

@@ -62,9 +62,10 @@ def write(path, nodes, shop, ways, relations):
     return path
 
 
-def read(path, box, small, *, chunks=64):
+def read(path, box, small, *, chunks=64, mostly=2.0):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(osm, "_SMALL", small)
+        patch.setattr(osm, "_MOSTLY", mostly)
         patch.setattr(osm, "_CHUNKS", chunks)
         patch.setattr(osm, "_AT_ONCE", 3)
         try:
@@ -92,6 +93,35 @@ def test_looking_first_what_is_near_finds_what_looking_into_all_does(tmp_path, d
     for name, count in near_first.counts.items():
         if name not in {"features_outside", "areas_broken", "area_relations_incomplete"}:
             assert count == all_at_once.counts[name], name
+
+
+@given(maps(), st.sampled_from([BOX, (8, 44, 10, 46), (9.0, 45.0, 9.001, 45.001)]))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_large_file_that_lies_in_the_box_is_read_as_a_small_one(tmp_path, drawing, box):
+    path = write(tmp_path / "map.osm.pbf", *drawing)
+    all_at_once, mostly_near = read(path, box, 1 << 30), read(path, box, 0, mostly=0.0)
+    if isinstance(all_at_once, str):
+        assert mostly_near == all_at_once
+        return
+    for name in ("ways", "way_nodes", "features", "lines"):
+        assert rows(getattr(mostly_near, name)) == rows(getattr(all_at_once, name)), name
+    for name in ("extent", "timestamp", "counts"):
+        assert getattr(mostly_near, name) == getattr(all_at_once, name), name
+
+
+def test_how_much_of_a_large_file_lies_in_the_box_chooses_how_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "map.osm.pbf"
+    with osmium.SimpleWriter(str(path)) as out:
+        for number, x in enumerate((0, 50, 100, 90_000), start=1):
+            out.add_node(Node(id=number, location=drawn.lonlat(x, 0), tags={"shop": "yes"}, version=1))
+        out.add_way(Way(id=1, nodes=[1, 2, 3], tags={"highway": "path"}, version=1))
+    looked = []
+    monkeypatch.setattr(osm._Survey, "read", lambda *_, **__: looked.append(True))
+    monkeypatch.setattr(osm._Survey, "near", lambda *_: np.array([1]))
+    for mostly, twice in ((0.75, False), (0.76, True)):
+        looked.clear()
+        assert len(read(path, BOX, 0, mostly=mostly).ways) == 1
+        assert bool(looked) == twice
 
 
 @given(maps())

@@ -15,6 +15,7 @@ import town
 from commandline import command
 
 from lifecircle.publish import files
+from lifecircle.reading import _has_nul
 from lifecircle.sources.osm import read_osm
 
 DATA, USAGE, SOURCE = 3, 2, 4
@@ -286,3 +287,14 @@ def test_a_run_that_fails_after_a_cut_off_exchange_leaves_the_old_results(place,
     monkeypatch.setattr(files, "write_json", full)
     assert command("run", place / "study.toml", "--out", place / "out") == SOURCE
     assert snapshot(place / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("texts", "holds"),
+    [
+        ([], False), ([b""], False), ([b"", b""], False), ([b"", b"", b"name", b"", b"x"], False), ([b"\n", b""], False),
+        ([b"", b"\0"], True), ([b"", b"", b"a\n\0b"], True), ([b"\n\0"], True), ([b"a", b"", b"\0" * 9], True),
+    ],
+)  # fmt: skip
+def test_a_nul_is_found_in_a_text_and_not_in_the_length_of_one(texts, holds):
+    assert _has_nul(b"".join(b"\n" + bytes([len(text)]) + text for text in texts)) == holds
