@@ -11,6 +11,7 @@ import pytest
 import town
 from drawn import Drawing, lonlat
 
+from lifecircle import cli
 from lifecircle.cli.options import STAGES
 from lifecircle.listed import TableKeys
 from lifecircle.profiles import check_toml
