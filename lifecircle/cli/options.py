@@ -68,7 +68,9 @@ FacilitiesOption = Annotated[
 ]
 ServiceOption = Annotated[
     Optional[list[str]],  # noqa: UP045
-    typer.Option("--service", metavar="KEY", help="What the rows of the list before it give; default: its column."),
+    typer.Option(
+        "--service", metavar="KEY|TITLE", help="What the rows of the list before it give; default: its column."
+    ),
 ]
 DatumOption = Annotated[
     Optional[list[str]],  # noqa: UP045

@@ -38,7 +38,7 @@ _HEADERS = {
     "名称 名字 设施名称 机构名称 单位名称 学校名称 项目名称 站点名称 名稱",
     "lon": "lon lng long longitude x xcoord pointx 经度 經度 东经 经度坐标 x坐标",
     "lat": "lat latitude y ycoord pointy 纬度 緯度 北纬 纬度坐标 y坐标",
-    "lonlat": "location lnglat lonlat coordinates 坐标 经纬度 坐标经纬度 经纬度坐标",
+    "lonlat": "location lnglat lonlat coordinates 坐标 经纬度 坐标经纬度 经纬度坐标 经度纬度",
     "service": "service type kind category class 服务 类别 类型 设施类别 设施类型 分类 種類",
     "capacity": "capacity beds places seats 容量 床位 床位数 学位 学位数 座位数 托位数",
     "opens": "opens opening openingyear startdate 建成年份 开业年份 启用年份 投用年份 建成时间 启用时间 开业时间 "
@@ -68,6 +68,8 @@ _OTHER_NAME = re.compile(
     r".*(?:姓名|人名|人名称|曾用名|别名|户名|文件名|(?:街道|乡镇|街镇|镇|区县|行政区|城市|省份?|道路|路|类别|类型|分类|服务|图层|字段|"
     r"文件|上级|主管部门|主管单位)(?:名|名称))"
 )
+_BELOW_ZERO = re.compile(r"[(\[【]\s*(w|west|西经?|s|south|南纬?)\s*[)\]】]")
+_LONGEST_HEADER = 200  # characters; a longer cell is no name of a column
 _MOST_ABOVE = 50  # rows in which the heading is looked for
 _EDITS = frozenset({"add_facility", "close_facility", "open_gate"})  # of a scenario, as whatif.js writes it
 _OSM_KEY = re.compile(r"[a-z][a-z_:]*")
@@ -627,6 +629,12 @@ def _place_meant(header: str) -> str:
     return ""
 
 
+def _side(header: str) -> str:
+    """Letter of the half of the globe below zero that a heading says in brackets: its numbers then have no sign."""
+    found = _BELOW_ZERO.search(unicodedata.normalize("NFKC", header).casefold())
+    return "" if found is None else "W" if found[1].startswith(("w", "西")) else "S"
+
+
 def _is_name(header: str) -> bool:
     word = _word(header)
     return bool(_NAME.fullmatch(word)) and not _OTHER_NAME.fullmatch(word)
@@ -634,7 +642,7 @@ def _is_name(header: str) -> bool:
 
 def _word(header: str) -> str:
     """Header without case, width, punctuation and what stands in brackets."""
-    return _alnum(re.sub(r"[(\[{（【].*?[)\]}）】]", "", unicodedata.normalize("NFKC", header)))
+    return _alnum(re.sub(r"[(\[{（【].*?[)\]}）】]", "", unicodedata.normalize("NFKC", header[:_LONGEST_HEADER])))
 
 
 def _alnum(text: str) -> str:
@@ -669,6 +677,9 @@ def _points(frame: pd.DataFrame, columns: dict[str, str]) -> tuple[NDArray[np.ob
     where = ["lonlat"] if "lonlat" in columns else ["lon", "lat"]
     cells = list(zip(*(_texts(frame, columns[meaning]) for meaning in where), strict=True))
     pairs = [pair(*texts) if len(texts) == 1 else texts for texts in cells]
+    sides = [_side(columns[meaning]) for meaning in where]
+    if any(sides):
+        pairs = [(sides[0] + texts[0], sides[-1] + texts[1]) for texts in pairs]
     x = np.array([degrees(text, "lon") for text, _ in pairs], dtype=np.float64)
     y = np.array([degrees(text, "lat") for _, text in pairs], dtype=np.float64)
     found = np.full(len(frame), None, dtype=object)

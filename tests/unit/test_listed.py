@@ -1,6 +1,7 @@
 """Facilities listed in tables: every kind of file says the same, rows add up, and what cannot be right is refused."""
 
 import json
+import time
 import zipfile
 
 import geopandas as gpd
@@ -192,6 +193,15 @@ def test_headings_of_coordinates_say_their_datum(lon, lat, datum, tmp_path):
     assert (table.columns["lon"], table.columns["lat"], table.datum) == (lon, lat, datum)
 
 
+def test_a_heading_can_say_the_half_of_the_globe(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "name,经度(W),纬度（南）\nA,2.5,33.5\nB,-2.5,33.5\nC,2°30′W,33.5\n", encoding="utf-8"
+    )
+    table = read_facilities(tmp_path / "t.csv")
+    assert [point.coords[0] for point in table.rows["geometry"]] == [(-2.5, -33.5)]
+    assert table.left_out == {"coordinates not understood": [(3, "-2.5, 33.5"), (4, "2°30′W, 33.5")]}
+
+
 def test_of_coordinates_in_two_datums_the_one_asked_for_is_taken(tmp_path):
     csv(tmp_path / "t.csv", frame(百度经度=[1.0] * 4, 百度纬度=[2.0] * 4))
     with pytest.raises(
@@ -263,6 +273,13 @@ def test_lines_of_errors_are_those_of_the_file(tmp_path):
     (tmp_path / "t.csv").write_text("title\n\nname,lon,lat\nA,1,2\nB,1,2,3\n", encoding="utf-8")
     with pytest.raises(DataError, match="in line 5, saw 4"):
         read_facilities(tmp_path / "t.csv")
+
+
+def test_cells_that_are_slow_to_read_are_not_read_for_names(tmp_path):
+    (tmp_path / "t.csv").write_text(f"{'(' * 100_000},b\nname,lon,lat\nA,1,{'1' * 100_000}x\nB,1,2\n", encoding="utf-8")
+    started = time.perf_counter()
+    assert read_facilities(tmp_path / "t.csv").rows["name"].tolist() == ["B"]
+    assert time.perf_counter() - started < 5
 
 
 def test_hostile_cells_are_one_line_of_what_can_be_read(tmp_path):
