@@ -1,5 +1,7 @@
 """Facilities listed in tables: read, placed, held against the region, and made ready to join those of OpenStreetMap."""
 
+import difflib
+import json
 import logging
 import re
 from collections import Counter
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lifecircle.audit.datum import TITLES, Detective, Evidence
-from lifecircle.errors import CrsError, DataError, StandardError, did_you_mean
+from lifecircle.errors import CrsError, DataError, StandardError
 from lifecircle.model.facilities import Facilities, folded
 from lifecircle.region import WGS84, Region
 from lifecircle.sources import datum, tables
@@ -25,7 +27,16 @@ log = logging.getLogger(__name__)
 
 Meaning = Literal["name", "lon", "lat", "lonlat", "service", "capacity", "opens", "closes"]
 
+FEW_WRONG = 0.05
+"""Share of the rows that may lie nowhere or the wrong way round: more is no slip, and the list is refused."""
+
+TURNED = "longitude and latitude the wrong way round"
+NO_DEGREES = "coordinates that are no degrees"
+
 _WORDS_SHOWN = 5
+_ROWS_SHOWN = 5
+_LONGEST_SHOWN = 40  # characters of a cell
+_ALIKE = 2.0  # degrees: where longitude and latitude are this near to each other, a turned place may be a true one
 
 
 class TableKeys(BaseModel):
@@ -34,8 +45,8 @@ class TableKeys(BaseModel):
     ``service`` says what every row gives. Without it the column ``service`` does, by key or title of a service of the
     standard or by a word of ``services``; and without such a column the tag rules of the standard, on columns that are
     called as OpenStreetMap calls its keys. ``datum`` is that of the coordinates: wgs84, gcj02 (Amap, Tencent), bd09
-    (Baidu), or ``epsg:N`` of a projected system; what is not said is taken for what the file says, else WGS84, and held
-    against the region like what is.
+    (Baidu), or ``epsg:N`` of a projected system; what is not said is taken for what the file says, itself or by the
+    headings of its coordinates (高德经度), else WGS84, and held against the region like what is.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,7 +78,7 @@ class Listed:
     read_as : dict of (n, 2) float64
         Where the rows lie, metres of the region, if the coordinates are of each datum they might be of.
     declared : str
-        Which of these was said.
+        Which of these was said, by the study or by the headings.
     told : dict
         What ``check.json`` says of the table.
     """
@@ -106,30 +117,41 @@ class Listed:
             columns={str(meaning): header for meaning, header in keys.columns.items()},
             sheet=keys.sheet,
             encoding=keys.encoding,
+            datum=keys.datum,
         )
-        shapes = table.rows["geometry"].to_numpy(dtype=object)
-        declared = keys.datum if keys.datum in TITLES else "wgs84"
-        assert declared is not None  # noqa: S101 (one of three)
-        lonlat = _degrees(keys, table, shapes)
+        said = keys.datum or table.datum
+        declared = said if said in TITLES else "wgs84"
+        lonlat, wrong = _degrees(keys, table)
         centre = region.boundary.centroid
         chinese = datum.in_force(centre.x, centre.y)
         if declared != "wgs84" and not chinese:
-            raise CrsError(f"{path} is declared as {TITLES[declared]}, which is in use in China alone; say wgs84")
-        read_as = {name: _as(lonlat, name) for name in (TITLES if chinese else (declared,))}
+            how = "is declared as" if keys.datum else "has headings that say"
+            raise CrsError(
+                f"{path} {how} {TITLES[declared]}, which is in use in China alone; say wgs84 (--datum wgs84)"
+            )
+        nowhere = np.where(wrong, shapely.Point(), lonlat)  # what is no degrees has no place in any datum
+        read_as = {name: _as(nowhere, name) for name in (TITLES if chinese else (declared,))}
         within = _within(read_as[declared], clip)
-        _refuse_beyond(path, lonlat, within, clip, read_as, declared)
-        served, unknown = _services(keys, standard, table)
-        kept = within & np.array([one is not None for one in served], dtype=bool)
+        apart = abs(centre.x - centre.y) > _ALIKE
+        turned = ~within & apart & _within(shapely.transform(lonlat, lambda xy: xy[:, ::-1]), clip)
+        _refuse_wrong(keys, table, lonlat, wrong, turned)
+        _refuse_beyond(path, nowhere, within, clip, read_as, declared)
+        served = _services(keys, standard, table)
+        known = np.array([one is not None for one in served], dtype=bool)
+        kept, fine = within & known, ~wrong & ~turned
+        unknown = Counter(table.rows["service"][~known & fine])
         left_out = dict(table.left_out)
-        if unknown:
-            left_out["service not of the standard"] = sum(unknown.values())
-        if (beyond := int((~within & np.array([one is not None for one in served], dtype=bool)).sum())) > 0:
-            left_out["beyond what is walked"] = beyond
+        for why, rows in (
+            (TURNED, turned), (NO_DEGREES, wrong & ~turned), ("service not of the standard", ~known & fine),
+            ("beyond what is walked", ~within & known & fine),
+        ):  # fmt: skip
+            if rows.any():
+                left_out[why] = _named(table, lonlat, rows)
         if not kept.any():
             raise DataError(
                 f"none of the {table.n_rows:,} rows of {path} can be used: "
-                + ", ".join(f"{n:,} {why}" for why, n in left_out.items())
-                + (f" ({_examples(unknown)}; the standard has {', '.join(standard.services)})" if unknown else "")
+                + ", ".join(f"{len(rows):,} {why}" for why, rows in left_out.items())
+                + (f" ({_examples(unknown)}; the standard has {_shown(standard)})" if unknown else "")
             )
         rows = pd.DataFrame(
             {
@@ -141,10 +163,15 @@ class Listed:
         )
         told = {
             "table": path.name, "name": name, "source": keys.source or None, "rows": table.n_rows, "kept": len(rows),
-            "left_out": left_out, "services_unknown": dict(unknown.most_common(_WORDS_SHOWN)),
+            "left_out": {why: len(rows) for why, rows in left_out.items()},
+            "left_out_rows": {
+                why: [{"row": row, "place": text[:_LONGEST_SHOWN]} for row, text in rows[:_ROWS_SHOWN]]
+                for why, rows in left_out.items()
+            },
+            "services_unknown": dict(unknown.most_common(_WORDS_SHOWN)),
             "columns": table.columns, "encoding": table.encoding or None,
-            "datum": keys.datum or (table.crs.to_string() if table.crs is not None else "wgs84"),
-            "datum_said": keys.datum is not None,
+            "datum": keys.datum or (table.crs.to_string() if table.crs is not None else declared),
+            "datum_said": keys.datum is not None, "datum_of_headings": table.datum or None,
         }  # fmt: skip
         log.info("%s: %s of %s rows kept; columns %s", path.name, len(rows), table.n_rows, table.columns)
         metres = {one: _middles(region.project(places[kept])) for one, places in read_as.items()}
@@ -168,11 +195,13 @@ class Listed:
         )
         winner = evidence.against(self.declared)
         if winner is not None and self.keys.check_datum:
-            said = "declared as" if self.keys.datum else "not said to be in any datum, so taken for"
+            said = "not said to be in any datum, so taken for"
+            if self.keys.datum or self.told["datum_of_headings"]:
+                said = "declared as" if self.keys.datum else "by its headings in"
             raise CrsError(
                 f"{self.keys.table} is {said} {TITLES[self.declared]}, but its places fit {TITLES[winner.datum]}: "
-                f'{evidence.text}. Say datum = "{winner.datum}" (--datum {winner.datum}), or check_datum = false for '
-                "the table if you know better"
+                f"{evidence.text}. Say --datum {winner.datum}; if you know better, "
+                + tables.in_a_study(self.keys.table, "check_datum = false")
             )
         return replace(self, told=self.told | {"evidence": _told(evidence, self.declared, winner is not None)})
 
@@ -197,8 +226,9 @@ def _told(evidence: Evidence, declared: str, overruled: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _degrees(keys: TableKeys, table: tables.FacilityTable, shapes: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Degrees of whatever datum, of coordinates that may be metres."""
+def _degrees(keys: TableKeys, table: tables.FacilityTable) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Degrees of whatever datum, of coordinates that may be metres; and which rows are none."""
+    shapes = table.rows["geometry"].to_numpy(dtype=object)
     crs = table.crs
     if keys.datum is not None and keys.datum.startswith("epsg:"):
         try:
@@ -211,19 +241,44 @@ def _degrees(keys: TableKeys, table: tables.FacilityTable, shapes: NDArray[np.ob
     bounds = shapely.bounds(shapes)
     wrong = ~np.isfinite(bounds).all(axis=1) | (np.abs(bounds[:, [0, 2]]) > 180).any(axis=1)  # noqa: PLR2004
     wrong |= (np.abs(bounds[:, [1, 3]]) > 90).any(axis=1)  # noqa: PLR2004
-    if wrong.any():
-        first = int(np.flatnonzero(wrong)[0])
-        spot = table.rows["geometry"].iloc[first].representative_point()
-        hint = "are lon and lat the wrong way round?" if _turned(spot) else "name their system: datum = epsg:N"
-        raise CrsError(
-            f"{keys.table}, row {table.rows['row'].iloc[first]}: {spot.x:g}, {spot.y:g} are no degrees of longitude "
-            f"and latitude{'' if crs is None else f' in {crs.to_string()}'}; {hint}"
+    return shapes, wrong
+
+
+def _named(table: tables.FacilityTable, lonlat: NDArray[np.object_], rows: NDArray[np.bool_]) -> list[tuple[int, str]]:
+    """Rows by their number in the file, and their places as written, else as read."""
+    chosen, bounds = table.rows[rows], shapely.bounds(lonlat[rows])
+    return [
+        (int(number), said or f"{west:g}, {south:g}")
+        for number, said, (west, south, _, _) in zip(chosen["in_file"], chosen["place"], bounds.tolist(), strict=True)
+    ]
+
+
+def _refuse_wrong(
+    keys: TableKeys, table: tables.FacilityTable, lonlat: NDArray[np.object_], wrong: NDArray[np.bool_],
+    turned: NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Refuse a table more than a few of whose rows are no degrees, or lie in the region the wrong way round alone."""
+    bad = wrong | turned
+    if bad.sum() <= FEW_WRONG * len(bad):
+        return
+    bounds = np.abs(shapely.bounds(lonlat))
+    swapped = turned | (wrong & (bounds[:, [0, 2]] <= 90).all(axis=1) & (bounds[:, [1, 3]] <= 180).all(axis=1))  # noqa: PLR2004
+    at_fault = tables.rows_shown(_named(table, lonlat, bad), _ROWS_SHOWN)
+    of = f"{keys.table}: in {int(bad.sum()):,} of {len(bad):,} rows, more than {FEW_WRONG:.0%},"
+    if swapped.sum() * 2 > bad.sum():
+        turn = "columns = { " + ", ".join(
+            f"{one} = {json.dumps(table.columns[other], ensure_ascii=False)}"
+            for one, other in (("lon", "lat"), ("lat", "lon")) if other in table.columns
+        ) + " }"  # fmt: skip
+        raise DataError(
+            f"{of} lon and lat are the wrong way round ({at_fault}): mend these rows, or where all are so "
+            + (tables.in_a_study(keys.table, turn) if "lon" in table.columns else "write longitude first")
         )
-    return shapes
-
-
-def _turned(spot: Any) -> bool:
-    return bool(abs(spot.x) <= 90 < abs(spot.y) <= 180)  # noqa: PLR2004
+    raise CrsError(
+        f"{of} the coordinates are no degrees of longitude and latitude"
+        f"{'' if table.crs is None else f' in {table.crs.to_string()}'} ({at_fault}): mend these rows, or name their "
+        "system: --datum epsg:N"
+    )
 
 
 def _as(lonlat: NDArray[np.object_], name: str) -> NDArray[np.object_]:
@@ -253,36 +308,25 @@ def _refuse_beyond(
         return
     x, y = (round(float(value), 4) for value in shapely.get_coordinates(shapely.centroid(lonlat)).mean(axis=0))
     why = "take the table of this region, or another region"
-    turned = shapely.transform(lonlat, lambda xy: xy[:, ::-1])
-    if _within(turned, clip).any():
-        why = 'lon and lat are the wrong way round; say which column is which: columns = { lon = "...", lat = "..." }'
-    elif others := [name for name, shapes in read_as.items() if name != declared and _within(shapes, clip).any()]:
-        why = f'some do if the coordinates are {TITLES[others[0]]}: datum = "{others[0]}"'
+    if others := [name for name, shapes in read_as.items() if name != declared and _within(shapes, clip).any()]:
+        why = f"some do if the coordinates are {TITLES[others[0]]}: --datum {others[0]}"
     box = ", ".join(f"{value:.4f}" for value in clip)
     raise DataError(f"no row of {path} lies in the area that is walked ({box}); their middle is {x:g}, {y:g}: {why}")
 
 
-def _services(
-    keys: TableKeys, standard: Standard, table: tables.FacilityTable
-) -> tuple[list[tuple[str, ...] | None], Counter[str]]:
-    """Services of each row (none: by its tags; None: not of the standard), and words that name none."""
-    unknown: Counter[str] = Counter()
-    for said in (*([keys.service] if keys.service else []), *keys.services.values()):
-        if said not in standard.services:
-            raise StandardError(
-                f"{standard.name} has no service {said!r} for {keys.table.name}; "
-                + did_you_mean(said, list(standard.services))
-            )
+def _services(keys: TableKeys, standard: Standard, table: tables.FacilityTable) -> list[tuple[str, ...] | None]:
+    """Services of each row (none: by its tags; None: not of the standard)."""
+    meant = {folded(word): _key(said, standard, keys.table) for word, said in keys.services.items()}
     if keys.service is not None:
-        return [(keys.service,)] * len(table.rows), unknown
+        return [(_key(keys.service, standard, keys.table),)] * len(table.rows)
     if "service" not in table.columns:
         if any(key in tags for tags in table.rows["tags"] for key in standard.tag_keys):
-            return [()] * len(table.rows), unknown
+            return [()] * len(table.rows)
         raise StandardError(
-            f"{keys.table} does not say what its places give: name the service (service = ..., --service), or the "
-            'column that does: columns = { service = "..." }'
+            f"{keys.table} does not say what its places give: name the service (--service "
+            f"{next(iter(standard.services))}, say), or the column that does: "
+            + tables.in_a_study(keys.table, 'columns = { service = "..." }')
         )
-    meant = {folded(word): key for word, key in keys.services.items()}
     for key, service in standard.services.items():
         for word in (key, service.title, service.title_zh):
             meant.setdefault(folded(word), key)
@@ -290,10 +334,34 @@ def _services(
     for text in table.rows["service"]:
         words = [text, *re.split(r"[;；、/|]", text)]
         named = list(dict.fromkeys(meant[folded(word)] for word in words if folded(word) in meant))
-        if not named:
-            unknown[text] += 1
         found.append(tuple(named) or None)
-    return found, unknown
+    return found
+
+
+def _key(said: str, standard: Standard, path: Path) -> str:
+    """Key of the service that is named by its key or a title."""
+    words = {key: (key, service.title, service.title_zh) for key, service in standard.services.items()}
+    found = [said] if said in words else [key for key, of in words.items() if folded(said) in map(folded, of)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise StandardError(
+            f"{said!r} is the title of several services of {standard.name}; name one for {path.name} by its key: "
+            + ", ".join(found)
+        )
+    near = difflib.get_close_matches(said, [word for of in words.values() for word in of], n=1, cutoff=0.5)
+    raise StandardError(
+        f"{standard.name} has no service {said!r} for {path.name}; "
+        + (f"did you mean {near[0]!r}? " if near else "") + f"Valid: {_shown(standard)}"
+    )  # fmt: skip
+
+
+def _shown(standard: Standard) -> str:
+    """Keys of the services with their titles."""
+    return ", ".join(
+        f"{key} ({', '.join(dict.fromkeys(title for title in (one.title, one.title_zh) if title))})"
+        for key, one in sorted(standard.services.items())
+    )
 
 
 def _examples(unknown: Counter[str]) -> str:

@@ -1,10 +1,19 @@
 """Numbers as people read them: a share is never rounded up to all nor down to none."""
 
 import math
+from typing import Any
 
 from lifecircle.standards import Service
 
 UNKNOWN_TEXT = "unknown"
+
+_WHY_ZH = {
+    "no coordinates": "无坐标", "coordinates not understood": "坐标写法无法识别",
+    "coordinates that are no numbers": "坐标不是数字", "coordinates that are no degrees": "坐标不是经纬度",
+    "longitude and latitude the wrong way round": "经度与纬度颠倒",
+    "service not of the standard": "不是标准中的服务", "beyond what is walked": "超出步行范围",
+}  # fmt: skip
+_TO_MEND = frozenset(key for key in _WHY_ZH if key.startswith(("coordinates", "longitude")))
 
 
 def share_text(met: float | None, total: float | None) -> str:
@@ -144,3 +153,31 @@ def tidy_numbers(value: float | None) -> float | int | None:
     (5, 5.5, None)
     """
     return int(value) if value is not None and float(value).is_integer() else value
+
+
+def left_out_texts(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Write why rows of a table of facilities are left out, in English and Chinese; those to mend by row and text.
+
+    Parameters
+    ----------
+    told : dict
+        A table as ``check.json`` has it.
+
+    Examples
+    --------
+    >>> row = {"row": 7, "place": "121.5.30, 31"}
+    >>> why = "coordinates not understood"
+    >>> left_out_texts({"left_out": {why: 2}, "left_out_rows": {why: [row]}})[0][0]
+    "2 coordinates not understood (row 7 '121.5.30, 31' and 1 more)"
+    """
+    found = []
+    for why, n in told["left_out"].items():
+        text, text_zh = f"{n:,} {why}", f"{n:,} 行{_WHY_ZH.get(why, why)}"
+        rows = told.get("left_out_rows", {}).get(why, []) if why in _TO_MEND else []
+        if rows:
+            more = f" and {n - len(rows):,} more" if n > len(rows) else ""
+            shown = ", ".join(f"row {row['row']} {row['place']!r}" for row in rows)
+            shown_zh = "、".join(f"第 {row['row']} 行“{row['place']}”" for row in rows)
+            text, text_zh = f"{text} ({shown}{more})", f"{text_zh}（{shown_zh}{'等' if more else ''}）"
+        found.append((text, text_zh))
+    return found

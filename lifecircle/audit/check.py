@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from lifecircle.assess.edge import islands
-from lifecircle.assess.wording import people_text, share_text, tidy_numbers
+from lifecircle.assess.wording import left_out_texts, people_text, share_text, tidy_numbers
 from lifecircle.audit.doubts import plain, warnings
 from lifecircle.language import say
 from lifecircle.model.cells import PEOPLE, STATUS, Cells, residential_land
@@ -237,12 +237,13 @@ class Check:
 
 
 def _table_row(told: dict[str, Any]) -> tuple[str, ...]:
-    left = ", ".join(f"{n:,} {why}" for why, n in told["left_out"].items())
+    left = ", ".join(say(*texts) for texts in left_out_texts(told))
     columns = ", ".join(f"{meaning}: {header}" for meaning, header in told["columns"].items())
     verdict = told.get("evidence", {}).get("verdict", "not tested")
+    said = "as said" if told["datum_said"] else "as its headings say" if told["datum_of_headings"] else "not said"
     return (
         plain(told["table"]), f"{told['rows']:,}", f"{told['kept']:,}", left or "0", f"{told['in_osm_too']:,}",
-        plain(columns), f"{told['datum']} ({'as said' if told['datum_said'] else 'not said'}; {verdict})",
+        plain(columns), f"{told['datum']} ({said}; {verdict})",
     )  # fmt: skip
 
 

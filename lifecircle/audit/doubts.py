@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import Any
 
-from lifecircle.assess.wording import people_text, share_text
+from lifecircle.assess.wording import left_out_texts, people_text, share_text
 
 FEW = 0.1
 """A category with fewer facilities per head than this share of what is usual is likely not mapped."""
@@ -18,6 +18,9 @@ As given, four regions were 5 to 149 % nearer to their streets than under any sh
 people and buildings came to 9 to 71 % of that distance under the shift back.
 """
 
+
+_WHERE = "in the [[facilities]] of a study file (lifecircle new study.toml)"
+_WHERE_ZH = "（在研究文件的 [[facilities]] 中；新建：lifecircle new study.toml）"
 
 _Said = tuple[str, str, str]  # code, English, Chinese
 
@@ -71,18 +74,28 @@ def _table(told: dict[str, Any]) -> list[_Said]:
     """Say what is doubtful about a table of facilities."""
     name = plain(told["table"])
     said = [
-        ("table_rows", f"{name}: {n:,} rows are left out: {why}", f"{name}：{n:,} 行被剔除：{_WHY_ZH.get(why, why)}")
-        for why, n in told["left_out"].items()
+        ("table_rows", f"{name}: rows are left out: {why}", f"{name}：剔除 {why_zh}")
+        for why, why_zh in left_out_texts(told)
     ]
+    if "name" not in told["columns"]:
+        text = (
+            f"{name}: no column is known to hold names: its places are matched with OpenStreetMap by place only, not by "
+            'name, and what both have may count twice; call the column name, or say which it is (columns = { name = "..." })'
+        )
+        text_zh = (
+            f"{name}：没有可识别的名称列，只能按位置而不能按名称与 OpenStreetMap 匹配，同一设施可能重复计数；"
+            '请将该列表头改为“名称”，或写明 columns = { name = "..." }'
+        )
+        said.append(("table_names", f"{text} {_WHERE}", f"{text_zh}{_WHERE_ZH}"))
+    if told["datum_of_headings"] not in {None, told["datum"]}:
+        headings, datum = told["datum_of_headings"], told["datum"]
+        text = f"{name}: the headings of its coordinates say {headings}, but {datum} was declared"
+        said.append(("table_headings", text, f"{name}：坐标列表头写明 {headings}，却声明为 {datum}"))
     if told["services_unknown"]:
         words = ", ".join(f"{plain(word)!r} ({n:,})" for word, n in told["services_unknown"].items())
-        said.append(
-            (
-                "table_services",
-                f"{name}: words that name no service of the standard: {words}; say which do (services)",
-                f"{name}：不对应标准中任何服务的词：{words}；请在 services 中说明",
-            )
-        )
+        text = f'{name}: words that name no service of the standard: {words}; say which do (services = {{ "word" = "key" }})'
+        text_zh = f'{name}：不对应标准中任何服务的词：{words}；请写明 services = {{ "词" = "服务键" }}'
+        said.append(("table_services", f"{text} {_WHERE}", f"{text_zh}{_WHERE_ZH}"))
     verdict, datum = told.get("evidence", {}).get("verdict"), told["datum"]
     if verdict == "overruled":
         said.append(
@@ -101,12 +114,6 @@ def _table(told: dict[str, Any]) -> list[_Said]:
             )
         )
     return said
-
-
-_WHY_ZH = {
-    "no coordinates": "无坐标", "coordinates that are no numbers": "坐标不是数字",
-    "service not of the standard": "不是标准中的服务", "beyond what is walked": "超出步行范围",
-}  # fmt: skip
 
 
 def _cells(found: dict[str, Any]) -> list[_Said]:

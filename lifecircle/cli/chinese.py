@@ -18,6 +18,7 @@ HELP = {
     "A list of facilities (CSV, Excel, GeoJSON, GeoPackage); may be repeated.": "设施名单（CSV、Excel、GeoJSON、GeoPackage），可重复给出。",
     "What the rows of the list before it give; default: its column.": "该名单各行提供的服务；默认取其列。",
     "Of the list's coordinates: wgs84, gcj02, bd09 or epsg:N.": "名单坐标系：wgs84、gcj02（高德、腾讯）、bd09（百度）或 epsg:N。",
+    "Sheet of the list's workbook, or layer of its GeoPackage.": "名单所在的工作表，或 GeoPackage 图层。",
     "GeoJSON of areas nobody gets past, WGS84.": "无人可穿越区域的 GeoJSON（WGS84）。",
     "Name of the run; default: from the data.": "本次计算的名称；默认取自数据。",
     "What the pages are headed.": "页面标题。",

@@ -68,11 +68,17 @@ FacilitiesOption = Annotated[
 ]
 ServiceOption = Annotated[
     Optional[list[str]],  # noqa: UP045
-    typer.Option("--service", metavar="KEY", help="What the rows of the list before it give; default: its column."),
+    typer.Option(
+        "--service", metavar="KEY|TITLE", help="What the rows of the list before it give; default: its column."
+    ),
 ]
 DatumOption = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--datum", metavar="DATUM", help="Of the list's coordinates: wgs84, gcj02, bd09 or epsg:N."),
+]
+SheetOption = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--sheet", metavar="NAME", help="Sheet of the list's workbook, or layer of its GeoPackage."),
 ]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Make every stage anew, and keep none for later runs (`lifecircle cache`).")
@@ -114,11 +120,25 @@ def stem(name: str) -> str:
 
 
 def lists(
-    facilities: list[Path] | None, services: list[str] | None, datums: list[str] | None
+    facilities: list[Path] | None, services: list[str] | None, datums: list[str] | None, sheets: list[str] | None
 ) -> list[dict[str, Any]] | None:
-    """Make the keys of lists of facilities: one service and datum for all of them, or one for each in their order."""
+    """Make the keys of lists of facilities: one service, datum and sheet for all, or one for each in their order."""
     found: list[dict[str, Any]] = [{"table": str(path.resolve())} for path in facilities or []]
-    for option, key, values in (("--service", "service", services), ("--datum", "datum", datums)):
+    for option, key, values in (
+        ("--service", "service", services), ("--datum", "datum", datums), ("--sheet", "sheet", sheets),
+    ):  # fmt: skip
+        if values and not found:
+            raise typer.BadParameter(
+                say(
+                    f"it says something of a list of facilities, and none is given; add --facilities FILE, or write "
+                    f"{key} into the [[facilities]] of a study file"
+                    + (" (--services chooses which services are computed)" if key == "service" else ""),
+                    "它说明的是设施名单，但没有给出名单；请加上 --facilities 文件，"
+                    f"或在研究文件的 [[facilities]] 中写明 {key}"
+                    + ("（要选择计算哪些服务请用 --services）" if key == "service" else ""),
+                ),
+                param_hint=option,
+            )
         if values and len(values) not in {1, len(found)}:
             raise typer.BadParameter(
                 f"{len(values)} are given for {len(found)} lists (--facilities); expected one for all, or one for each",

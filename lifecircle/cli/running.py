@@ -21,6 +21,7 @@ from lifecircle.cli.options import (
     PlaceOption,
     PopulationOption,
     ServiceOption,
+    SheetOption,
     app,
     bar,
     box,
@@ -49,6 +50,7 @@ def run(  # noqa: PLR0917
     facilities: FacilitiesOption = None,
     service: ServiceOption = None,
     datum: DatumOption = None,
+    sheet: SheetOption = None,
     hard_barrier: Annotated[Optional[Path], typer.Option(help="GeoJSON of areas nobody gets past, WGS84.")] = None,  # noqa: UP045
     name: Annotated[Optional[str], typer.Option(help="Name of the run; default: from the data.")] = None,  # noqa: UP045
     title: Annotated[Optional[str], typer.Option(help="What the pages are headed.")] = None,  # noqa: UP045
@@ -91,7 +93,7 @@ def run(  # noqa: PLR0917
         bbox=box(bbox), name=name,
         place=place_of(place, zones_level), hard_barrier=hard_barrier, title=title, standard=standard, profile=profile,
         services=services.split(",") if services else None, gates=gates, choose=choices(choose),
-        zone_class=zone_class, built=built, year=year, facilities=lists(facilities, service, datum),
+        zone_class=zone_class, built=built, year=year, facilities=lists(facilities, service, datum, sheet),
         cutoff_s=cutoff_s, cutoff_m=cutoff_m, basemap=basemap, out=out,
     )  # fmt: skip
     with claimed(study.out):  # whoever else writes there, or something else that is there, is told of before the wait
@@ -137,6 +139,7 @@ def check(  # noqa: PLR0917
     facilities: FacilitiesOption = None,
     service: ServiceOption = None,
     datum: DatumOption = None,
+    sheet: SheetOption = None,
     standard: Annotated[Optional[str], typer.Option(help="A standard by name, or a .toml file.")] = None,  # noqa: UP045
     services: Annotated[Optional[str], typer.Option(metavar="A,B", help="Only these services of the standard.")] = None,  # noqa: UP045
     year: Annotated[Optional[int], typer.Option(help="Facilities open in this year.")] = None,  # noqa: UP045
@@ -152,7 +155,7 @@ def check(  # noqa: PLR0917
         what, osm=osm, population=population, population_band=population_band, boundary=boundary, bbox=box(bbox),
         standard=standard,
         place=place_of(place, zones_level), services=services.split(",") if services else None, year=year, out=out,
-        facilities=lists(facilities, service, datum),
+        facilities=lists(facilities, service, datum, sheet),
     )  # fmt: skip
     with bar(quiet=as_json) as progress:
         found = study.prepare(progress=progress, allow_empty=True, cache=not no_cache).check

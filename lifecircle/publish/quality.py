@@ -6,7 +6,7 @@ import numpy as np
 
 from lifecircle.assess.coverage import ALL, Coverage, Figure
 from lifecircle.assess.edge import Island, islands
-from lifecircle.assess.wording import people_text, share_text
+from lifecircle.assess.wording import left_out_texts, people_text, share_text
 from lifecircle.model.cells import JUDGED, PEOPLE, STATUS
 from lifecircle.model.snapping import SCRAP_M
 from lifecircle.publish.markup import both, head, number, row, said, table
@@ -141,16 +141,22 @@ def _listed_table(about: "About") -> str:
         return ""
     rows = []
     for told in about.tables:
-        left = "; ".join(f"{n:,} {why}" for why, n in told["left_out"].items())
+        why = left_out_texts(told)
+        left, left_zh = "; ".join(text for text, _ in why), "；".join(text for _, text in why)
         columns = ", ".join(f"{meaning}: {header}" for meaning, header in told["columns"].items())
         verdict = _VERDICT[told.get("evidence", {}).get("verdict", "not tested")]
         said_datum = ("as said", "已声明") if told["datum_said"] else ("not said", "未声明")
+        if told["datum_of_headings"] and not told["datum_said"]:
+            said_datum = ("as its headings say", "据表头")
         cells = [number(f"{told[key]:,}", told[key]) for key in ("rows", "kept", "alone", "in_osm_too", "not_open")]
         datum = both(
             f"{told['datum']} ({said_datum[0]}; {verdict[0]})", f"{told['datum']}（{said_datum[1]}；{verdict[1]}）"
         )
         rows.append(
-            row(both(told["table"]), [*cells, *(f"<td>{cell}</td>" for cell in (both(left), both(columns), datum))])
+            row(
+                both(told["table"]),
+                [*cells, *(f"<td>{cell}</td>" for cell in (both(left, left_zh), both(columns), datum))],
+            )
         )
     heads = [
         head(both("Table", "表")), head(both("Rows", "行数"), numeric=True), head(both("Used", "采用"), numeric=True),

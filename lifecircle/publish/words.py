@@ -47,8 +47,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "slider": ("Within", "阈值"),
     "what_if": ("What if …", "假如……"),
     "what_if_note": (
-        "A sketch on this page, with the streets and people of the run; a run of the exported scenario is exact.",
-        "仅为本页推演，采用本次计算的路网与人口；以导出方案重新计算为准。",
+        "An estimate by this page's network. The file records the edits, for other tools; a run does not read it.",
+        "仅为本页推演，按本次计算的路网与人口估算；导出的方案文件仅记录改动，供存档与其他工具使用，本软件不读取。",
     ),
     "add_one": ("a new one here: click the map", "在此新增：点击地图"),
     "close_one": ("close one: click it", "关闭：点击设施"), "undo": ("Undo", "撤销"),

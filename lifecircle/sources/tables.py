@@ -1,11 +1,11 @@
 """Tables of people, and lists of facilities: CSV in any common encoding, Excel, GeoJSON, GeoPackage."""
 
+import csv
 import io
 import re
 import unicodedata
 import warnings
 import zipfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from lifecircle.errors import CrsError, DataError, did_you_mean
 from lifecircle.region import read_features
+from lifecircle.sources.coordinates import degrees, pair, says_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MOST_BYTES = 500_000_000
 """A table larger than this, or a workbook that unpacks to more, is no list of facilities."""
@@ -33,24 +34,46 @@ _MOST_COLUMNS = 1000
 _WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 _MOST_CELLS = 2_000_000
 _HEADERS = {
-    "name": "name title facility 名称 名字 设施名称 机构名称 单位名称 学校名称 项目名称 站点名称 名稱",
-    "lon": "lon lng long longitude x xcoord pointx wgs84lon wgs84lng gcj02lon gcj02lng bd09lon bd09lng "
-    "经度 經度 东经 经度坐标 x坐标",
-    "lat": "lat latitude y ycoord pointy wgs84lat gcj02lat bd09lat 纬度 緯度 北纬 纬度坐标 y坐标",
-    "lonlat": "location lnglat lonlat coordinates 坐标 经纬度 坐标经纬度",
+    "name": "name title facility facilityname placename sitename "
+    "名称 名字 设施名称 机构名称 单位名称 学校名称 项目名称 站点名称 名稱",
+    "lon": "lon lng long longitude x xcoord pointx 经度 經度 东经 经度坐标 x坐标",
+    "lat": "lat latitude y ycoord pointy 纬度 緯度 北纬 纬度坐标 y坐标",
+    "lonlat": "location lnglat lonlat coordinates 坐标 经纬度 坐标经纬度 经纬度坐标 经度纬度",
     "service": "service type kind category class 服务 类别 类型 设施类别 设施类型 分类 種類",
     "capacity": "capacity beds places seats 容量 床位 床位数 学位 学位数 座位数 托位数",
     "opens": "opens opening openingyear startdate 建成年份 开业年份 启用年份 投用年份 建成时间 启用时间 开业时间 "
     "投用时间",
     "closes": "closes closing closingyear enddate 关闭年份 停用年份 关闭时间",
-}
+}  # fmt: skip
 MEANINGS = tuple(_HEADERS)
 """What a column of a list of facilities can mean."""
 
+NO_COORDINATES = "no coordinates"
+NOT_UNDERSTOOD = "coordinates not understood"
+NO_NUMBERS = "coordinates that are no numbers"
+
 _MEANT = {word: meaning for meaning, words in _HEADERS.items() for word in words.split()}
+_PLACES = frozenset({"lon", "lat", "lonlat"})
+_DATUM_WORDS = {
+    "gcj02": "gcj02|gcj|火星坐标系|火星|高德地图|高德|腾讯地图|腾讯|amap|gaode|autonavi|tencent",
+    "bd09": "bd09ll|bd09|百度地图|百度|baidu|bd(?=l|x|y|经|纬|坐)|(?<=[ngtxy度标])bd$",
+    "wgs84": "wgs1984|wgs84|wgs|cgcs2000|国家2000|天地图",
+    "": "gps|坐标系",
+}
+"""Words of a heading that tell the datum (the last tell none), by datum; CGCS2000 is WGS84 to less than a metre."""
+_DATUM = {datum: re.compile(words) for datum, words in _DATUM_WORDS.items()}
+# What ends in 名称 and is seldom what a facility is called by.
+_NAME = re.compile(r".*(?:名称|名稱|名)")
+_OTHER_NAME = re.compile(
+    r".*(?:姓名|人名|人名称|曾用名|别名|户名|文件名|(?:街道|乡镇|街镇|镇|区县|行政区|城市|省份?|道路|路|类别|类型|分类|服务|图层|字段|"
+    r"文件|上级|主管部门|主管单位)(?:名|名称))"
+)
+_BELOW_ZERO = re.compile(r"[(\[【]\s*(w|west|西经?|s|south|南纬?)\s*[)\]】]")
+_LONGEST_HEADER = 200  # characters; a longer cell is no name of a column
+_MOST_ABOVE = 50  # rows in which the heading is looked for
+_EDITS = frozenset({"add_facility", "close_facility", "open_gate"})  # of a scenario, as whatif.js writes it
 _OSM_KEY = re.compile(r"[a-z][a-z_:]*")
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
-_DMS = re.compile(r"(\d{1,3})[°度]\s*(\d{1,2})[′'’分]\s*(?:(\d{1,2}(?:\.\d+)?)\s*(?:[″\"”秒]|''))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,31 +82,45 @@ class FacilityTable:
 
     Attributes
     ----------
-    rows : ``row`` (int, from 1), ``name``, ``service``, ``capacity``, ``opens``, ``closes`` (texts), ``tags`` (dict),
-        ``geometry`` (shapely, as told by ``crs``)
-        Rows with a place; their numbers count the rows of the file that are not empty, without its header.
+    rows : ``row`` (int, from 1), ``in_file`` (int), ``place`` (text), ``name``, ``service``, ``capacity``, ``opens``,
+        ``closes`` (texts), ``tags`` (dict), ``geometry`` (shapely, as told by ``crs``)
+        Rows with a place; ``row`` counts the rows of the file that are not empty, without its header; ``in_file`` is
+        what a spreadsheet shows beside the row, or the number of a feature; ``place`` the coordinates as written.
     columns : dict of str
         Header of the column taken for each meaning.
     encoding : str
         Of a text file, else empty.
     crs : pyproj.CRS or None
         What the file says of its coordinates; None where it says nothing.
+    datum : str
+        What the headings of the coordinates say: wgs84, gcj02 or bd09; empty where they say nothing.
     n_rows : int
-    left_out : dict of int
-        Rows without a place, by reason.
+    left_out : dict of list of (int, str)
+        Rows without a place, by reason: their ``in_file`` and ``place``.
     """
 
     rows: pd.DataFrame
     columns: dict[str, str]
     encoding: str
     crs: pyproj.CRS | None
+    datum: str
     n_rows: int
-    left_out: dict[str, int]
+    left_out: dict[str, list[tuple[int, str]]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Cells below a heading: texts by column, what a spreadsheet calls each row, and headings with those above them."""
+
+    frame: pd.DataFrame
+    numbers: NDArray[np.int64]
+    full: dict[str, str]
 
 
 def read_facilities(
-    path: str | Path, *, columns: dict[str, str] | None = None, sheet: str | None = None, encoding: str | None = None
-) -> FacilityTable:
+    path: str | Path, *, columns: dict[str, str] | None = None, sheet: str | None = None, encoding: str | None = None,
+    datum: str | None = None,
+) -> FacilityTable:  # fmt: skip
     """Read a list of facilities.
 
     Parameters
@@ -93,9 +130,11 @@ def read_facilities(
     columns : dict of str, optional
         Header by meaning (`MEANINGS`); what is not given is guessed by the header.
     sheet : str, optional
-        Sheet of a workbook or layer of a GeoPackage; default: the only one with rows.
+        Sheet of a workbook or layer of a GeoPackage; default: the only one with rows, or with columns of coordinates.
     encoding : str, optional
         Of a text file; default: told by its bytes.
+    datum : str, optional
+        Which coordinates are taken where headings name several: wgs84, gcj02 or bd09.
 
     Raises
     ------
@@ -106,45 +145,74 @@ def read_facilities(
     if (size := _size(path)) > MOST_BYTES:
         raise DataError(f"{path} has {size:,} bytes; a list of facilities has at most {MOST_BYTES:,}: cut it down")
     kind = path.suffix.casefold()
+    if sheet is not None and kind not in {*_WORKBOOKS, ".gpkg"}:
+        raise DataError(f"{path} has no sheets: --sheet {sheet!r} names one of a workbook, or a layer of a GeoPackage")
+    asked = columns or {}
     told, crs = "", None
     shapes: NDArray[np.object_] | None = None
     if kind in {".csv", ".tsv", ".txt"}:
-        frame, told = _csv(path, encoding)
+        cells, told = _csv(path, encoding, asked)
     elif kind in _WORKBOOKS:
-        frame = _workbook(path, sheet)
+        cells = _workbook(path, sheet, asked)
     elif kind in {".geojson", ".json"}:
         frame, shapes = _geojson(path)
+        cells = _features(frame)
     elif kind == ".gpkg":
         frame, shapes, crs = _geopackage(path, sheet)
+        cells = _features(frame)
     else:
         raise DataError(
             f"{path} is no table that is read here; expected .csv, .tsv, .txt, .xlsx, .geojson or .gpkg "
             "(save an .xls or .ods as .xlsx, export a shapefile as GeoPackage)"
         )
-    frame.columns = [str(name) for name in frame.columns]
-    meant = _columns(path, list(frame.columns), columns or {}, placed=shapes is not None)
+    frame = cells.frame
+    meant, said_datum = _columns(path, cells, asked, placed=shapes is not None, datum=datum)
+    places = [""] * len(frame)
     if shapes is None:
-        shapes = _points(frame, meant)
+        shapes, places = _points(frame, meant)
     there = np.array([shape is not None and not shape.is_empty for shape in shapes], dtype=bool)
     finite = there & np.isfinite(shapely.bounds(shapes)).all(axis=1)
-    left_out = {"no coordinates": int((~there).sum()), "coordinates that are no numbers": int((there & ~finite).sum())}
+    empty = np.array([not place for place in places], dtype=bool)
+    left_out = {
+        why: [(int(cells.numbers[ix]), places[ix]) for ix in np.flatnonzero(rows)]
+        for why, rows in (
+            (NO_COORDINATES, ~there & empty), (NOT_UNDERSTOOD, ~there & ~empty), (NO_NUMBERS, there & ~finite),
+        )
+        if rows.any()
+    }  # fmt: skip
     if not finite.any():
+        wrong = left_out.get(NOT_UNDERSTOOD, [])
         raise DataError(
             f"{path} holds no row with coordinates ({len(frame):,} rows); columns read: {_shown(meant) or 'none'}"
+            + (f"; not understood: {rows_shown(wrong)}; expected degrees such as 121.91 or 121°54′36″" if wrong else "")
         )
     kept = np.flatnonzero(finite)
     said = {name: _texts(frame, meant.get(name)) for name in ("name", "service", "capacity", "opens", "closes")}
     keys = [name for name in frame.columns if _OSM_KEY.fullmatch(name) and name not in meant.values()]
-    cells = {name: _texts(frame, name) for name in keys}
+    texts = {name: _texts(frame, name) for name in keys}
     rows = pd.DataFrame(
         {
             "row": kept + 1,
+            "in_file": cells.numbers[kept],
+            "place": pd.Series([places[ix] for ix in kept], dtype=object),
             **{name: pd.Series([values[ix] for ix in kept], dtype=object) for name, values in said.items()},
-            "tags": [{key: value for key in keys if (value := cells[key][ix])} for ix in kept],
+            "tags": [{key: value for key in keys if (value := texts[key][ix])} for ix in kept],
             "geometry": pd.Series(list(shapely.force_2d(shapes[kept])), dtype=object),
         }
     )
-    return FacilityTable(rows, meant, told, crs, len(frame), {why: n for why, n in left_out.items() if n})
+    return FacilityTable(rows, meant, told, crs, said_datum, len(frame), left_out)
+
+
+def rows_shown(rows: list[tuple[int, str]], most: int = 5) -> str:
+    """Name rows by their number in the file and what they say: the first ones, and how many more there are.
+
+    Examples
+    --------
+    >>> rows_shown([(7, "121.5.30, 31"), (9, "")], most=1)
+    "row 7 '121.5.30, 31' and 1 more"
+    """
+    shown = ", ".join(f"row {row}" + (f" {text[:40]!r}" if text else "") for row, text in rows[:most])
+    return shown + (f" and {len(rows) - most:,} more" if len(rows) > most else "")
 
 
 def number_in(text: str) -> float:
@@ -171,12 +239,103 @@ def _size(path: Path) -> int:
 # ---------------------------------------------------------------------------------------------------- by kind of file
 
 
-def _csv(path: Path, encoding: str | None) -> tuple[pd.DataFrame, str]:
+def _features(frame: pd.DataFrame) -> _Cells:
+    frame.columns = [str(name) for name in frame.columns]
+    return _Cells(frame, np.arange(1, len(frame) + 1), {name: name for name in frame.columns})
+
+
+def _csv(path: Path, encoding: str | None, asked: dict[str, str]) -> tuple[_Cells, str]:
     text, told = _decoded(path, encoding)
-    head = next((line for line in text.splitlines() if line.strip()), "")
-    marks = Counter(c for c in head if c in ",;\t|")
-    mark = max(",;\t|", key=lambda c: (marks[c], c == ","))
-    return _parsed(path, text, mark), told
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    marks = sorted(",;\t|", key=lambda c: (first.count(c), c == ","), reverse=True)
+    tops = {mark: _top(text, mark) for mark in marks}
+    # Below a title the first line tells nothing: then the mark is the one that parts the names of the coordinates.
+    mark = next((mark for mark, top in tops.items() if _names_places([cells for _, cells in top], asked)), marks[0])
+    top = tops[mark]
+    rows = [cells for _, cells in top]
+    head = _heading(rows, asked)
+    if not any(rows):
+        raise DataError(f"cannot read the table {path}: it holds no text")
+    names, full = _headings(rows, head)
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(f"{path} has more than {_MOST_COLUMNS} columns; is it the right file?")
+    below = text[top[head][0] :]
+    frame = _parsed(path, below, mark, names, head + 1) if below.strip() else pd.DataFrame(columns=names, dtype=object)
+    # A line with nothing on it is no row, but has a number.
+    some = (frame.fillna("") != "").any(axis=1).to_numpy(dtype=bool)
+    numbers = head + 2 + np.arange(len(frame))
+    return _Cells(frame[some].reset_index(drop=True), numbers[some], full), told
+
+
+def _top(text: str, mark: str) -> list[tuple[int, list[str]]]:
+    """First rows of a text: where each ends, and its cells."""
+    ends = [0]
+
+    def lines() -> "Iterator[str]":
+        for line in io.StringIO(text, newline=""):
+            ends[0] += len(line)
+            yield line
+
+    found: list[tuple[int, list[str]]] = []
+    try:
+        for cells in csv.reader(lines(), delimiter=mark, skipinitialspace=True):
+            found.append((ends[0], [_line(cell) for cell in cells]))
+            if len(found) >= _MOST_ABOVE:
+                break
+    except csv.Error:  # what is wrong below the heading is said by who reads all of it
+        pass
+    return found
+
+
+def _headings(rows: list[list[str]], head: int) -> tuple[list[str], dict[str, str]]:
+    """Names of the columns, and each with the heading that spans it from the row above, if there is one."""
+    own, above = rows[head], rows[head - 1] if head else []
+    nested = sum(map(bool, above)) > 1 and any(
+        text and not (own[ix] if ix < len(own) else "") for ix, text in enumerate(above)
+    )
+    above = above if nested else []
+    names: list[str] = []
+    full: dict[str, str] = {}
+    span = ""
+    for ix in range(max(len(own), len(above))):
+        text, over = (row[ix] if ix < len(row) else "" for row in (own, above))
+        span = over or span
+        name = text or over or f"column {ix + 1}"
+        spanned = f"{span} {text}" if text and span else name
+        if name in full:
+            name = next(one for one in (spanned, *(f"{name}.{n}" for n in range(1, ix + 2))) if one not in full)
+        names.append(name)
+        full[name] = spanned
+    return names, full
+
+
+def _heading(rows: list[list[str]], asked: dict[str, str]) -> int:
+    """Find the row that names the columns: the one that names the coordinates, else the first that is wide enough."""
+    top = rows[:_MOST_ABOVE]
+    wanted = set(asked.values())
+    if wanted and (exact := next((ix for ix, row in enumerate(top) if wanted <= {*row}), None)) is not None:
+        return exact
+    meant = [{_place_meant(cell) for cell in row if cell} for row in top]
+    both = next((ix for ix, said in enumerate(meant) if {"lon", "lat"} <= said), None)
+    one = next((ix for ix, said in enumerate(meant) if "lonlat" in said), None)
+    if one is not None and (both is None or both > one + 1):  # 坐标 may span 经度 and 纬度 in the row below
+        return one
+    if both is not None:
+        return both
+    # What stands above the header, a title say, has fewer cells than it.
+    wide = max((sum(map(bool, row)) for row in rows), default=0)
+    return next((ix for ix, row in enumerate(rows) if sum(map(bool, row)) > wide / 2), 0)
+
+
+def _names_places(rows: list[list[str]], asked: dict[str, str]) -> bool:
+    """Say whether the heading of rows names coordinates, or all that was asked for."""
+    if not rows:
+        return False
+    said = rows[_heading(rows, asked)]
+    if asked and {*asked.values()} <= {*said}:
+        return True
+    meant = {_place_meant(cell) for cell in said if cell}
+    return "lonlat" in meant or {"lon", "lat"} <= meant
 
 
 def _decoded(path: Path, encoding: str | None = None) -> tuple[str, str]:
@@ -209,7 +368,10 @@ def _decoded(path: Path, encoding: str | None = None) -> tuple[str, str]:
         ) from error
 
 
-def _parsed(path: Path, text: str, mark: str = ",") -> pd.DataFrame:
+def _parsed(
+    path: Path, text: str, mark: str = ",", names: list[str] | None = None, above: int = 0
+) -> pd.DataFrame:  # fmt: skip
+    """Parse a text that begins with its header, or the rows below ``above`` others; these keep their empty lines."""
     if text.partition("\n")[0].count(mark) > _MOST_COLUMNS:
         raise DataError(f"{path} has more than {_MOST_COLUMNS} columns; is it the right file?")
     try:
@@ -217,17 +379,21 @@ def _parsed(path: Path, text: str, mark: str = ",") -> pd.DataFrame:
             # A row with more cells than the header has names would else have its first cells taken for labels.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.StringIO(text), dtype=str, keep_default_na=False, sep=mark, skipinitialspace=True, index_col=False
-            )
+                io.StringIO(text), dtype=str, keep_default_na=False, sep=mark, skipinitialspace=True, index_col=False,
+                names=names, header="infer" if names is None else None, skip_blank_lines=names is None,
+            )  # fmt: skip
     except pd.errors.ParserWarning as error:
         raise DataError(
             f"{path} has rows with more cells than its header has names; quote numbers with commas"
         ) from error
     except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"cannot read the table {path}: {error}") from error
+        # Lines are counted from where parsing began, and rows from 0.
+        text = re.sub(r"(?<=in line )\d+", lambda found: str(int(found[0]) + above), str(error).strip())
+        text = re.sub(r"(?<=at row )\d+", lambda found: str(int(found[0]) + above + 1), text)
+        raise DataError(f"cannot read the table {path}: {text}") from error
 
 
-def _workbook(path: Path, sheet: str | None) -> pd.DataFrame:
+def _workbook(path: Path, sheet: str | None, asked: dict[str, str]) -> _Cells:
     from openpyxl import load_workbook
 
     try:
@@ -243,13 +409,16 @@ def _workbook(path: Path, sheet: str | None) -> pd.DataFrame:
         raise
     except Exception as error:  # openpyxl is not made for damaged files: it raises whatever it meets
         raise DataError(f"cannot read the workbook {path}: {type(error).__name__}: {error}") from error
-    rows = sheets[_only(path, "sheet", sheet, sheets)]
-    # What stands above the header, a title say, has fewer cells than it.
-    wide = max((sum(map(bool, row)) for row in rows), default=0)
-    head = next((ix for ix, row in enumerate(rows) if sum(map(bool, row)) > wide / 2), 0)
-    header = rows[head] if rows else []
-    names = [name or f"column {number}" for number, name in enumerate(header, start=1)]
-    return pd.DataFrame([_wide(row, len(names)) for row in rows[head + 1 :]], columns=names, dtype=object)
+    if sheet is None:
+        # A sheet that explains how to fill in another names no coordinates.
+        placed = [name for name, rows in sheets.items() if _names_places([cells for _, cells in rows], asked)]
+        sheet = placed[0] if len(placed) == 1 else None
+    numbered = sheets[_only(path, "sheet", sheet, sheets)]
+    rows = [cells for _, cells in numbered]
+    head = _heading(rows, asked)
+    names, full = _headings(rows, head) if rows else ([], {})
+    frame = pd.DataFrame([_wide(row, len(names)) for row in rows[head + 1 :]], columns=names, dtype=object)
+    return _Cells(frame, np.array([number for number, _ in numbered[head + 1 :]], dtype=np.int64), full)
 
 
 def _check_parts(path: Path) -> None:
@@ -264,19 +433,19 @@ def _check_parts(path: Path) -> None:
                     raise DataError(f"{path} is no workbook as spreadsheets write it ({name[:80]!r} has a DOCTYPE)")
 
 
-def _sheet(path: Path, sheet: Any) -> list[list[str]]:
-    """Cells of a sheet as texts, without empty rows and empty ends of rows.
+def _sheet(path: Path, sheet: Any) -> list[tuple[int, list[str]]]:
+    """Rows of a sheet by number, their cells as texts, without empty rows and empty ends of rows.
 
     What a sheet says of its size is not believed: it may be all there could be, and mostly is nothing.
     """
     sheet.reset_dimensions()
     rows, cells = [], 0
-    for values in sheet.iter_rows(values_only=True):
+    for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
         row = ["" if value is None else _cell(value) for value in values]
         while row and not row[-1]:
             row.pop()
         if row:
-            rows.append(row)
+            rows.append((number, row))
             cells += len(row)
         if cells > _MOST_CELLS:
             raise DataError(f"{path} has more than {_MOST_CELLS:,} cells on one sheet; cut it down to the list itself")
@@ -301,13 +470,18 @@ def _only(path: Path, what: str, asked: str | None, there: dict[str, Any]) -> st
     full = [name for name, rows in there.items() if len(rows)]
     if len(full) != 1:
         has = f"has the {what}s {', '.join(full)}" if full else f"has no {what} with rows"
-        raise DataError(f"{path} {has}; name the one that lists the facilities (sheet)")
+        raise DataError(f"{path} {has}; name the one that lists the facilities: --sheet NAME (sheet in a study file)")
     return full[0]
 
 
 def _geojson(path: Path) -> tuple[pd.DataFrame, NDArray[np.object_]]:
     features = read_features(path, what="list of facilities")
     rows = [said if isinstance(said := one.get("properties"), dict) else {} for one in features]
+    if any(isinstance(row.get("edit"), str) and row["edit"] in _EDITS for row in rows):
+        raise DataError(
+            f"{path} is a scenario saved by the map page, a record of edits and no list of facilities; scenarios are "
+            "not computed by this version: give a list of facilities (CSV, Excel, GeoJSON or GeoPackage)"
+        )
     shapes = np.empty(len(features), dtype=object)
     for ix, one in enumerate(features):
         geometry = one.get("geometry")
@@ -353,41 +527,126 @@ def _place(shape: Any) -> Any:
 # ---------------------------------------------------------------------------------------------------------- columns
 
 
-def _columns(path: Path, headers: list[str], asked: dict[str, str], *, placed: bool) -> dict[str, str]:
-    """Header of each meaning: as asked, else the one that reads like it."""
+def _columns(
+    path: Path, cells: _Cells, asked: dict[str, str], *, placed: bool, datum: str | None
+) -> tuple[dict[str, str], str]:
+    """Header of each meaning, as asked, else the one that reads like it; and the datum those of the coordinates say."""
+    headers = [str(name) for name in cells.frame.columns]
     for meaning, header in asked.items():
         if meaning not in _HEADERS:
             raise DataError(f"no column of a list of facilities means {meaning!r}; {did_you_mean(meaning, MEANINGS)}")
         if header not in headers:
             raise DataError(f"{path} has no column {header!r} for {meaning}; {did_you_mean(header, headers)}")
     found = dict(asked)
-    places = {"lon", "lat", "lonlat"}
-    for header in headers:
-        meaning = _MEANT.get(_word(header), "")
-        if not meaning or header in found.values() or (placed and meaning in places):
-            continue
-        if meaning in asked or (meaning == "lonlat" and {"lon", "lat"} <= found.keys()):
-            continue
-        if meaning in found and meaning in places:
-            raise DataError(
-                f"{path} has two columns that could be {meaning}, {found[meaning]!r} and {header!r}; say which: "
-                f'columns = {{ {meaning} = "{header}" }}'
-            )
-        found.setdefault(meaning, header)
+    if not placed and not ({"lon", "lat"} <= asked.keys() or "lonlat" in asked):
+        found |= _placing(path, cells, asked, datum)
+    _guess(found, headers)
     if {"lon", "lat"} <= found.keys():
         found.pop("lonlat", None)
     if not placed and not ({"lon", "lat"} <= found.keys() or "lonlat" in found):
         raise DataError(
             f"{path} has no columns of longitude and latitude that are known by their names; it has "
-            f'{", ".join(map(repr, headers))}. Say which they are: columns = {{ lon = "...", lat = "..." }}'
+            f"{', '.join(map(repr, headers))}. Say which they are: "
+            + in_a_study(path, 'columns = { lon = "...", lat = "..." }')
         )
+    return found, _datum_said(path, cells, {meaning: found[meaning] for meaning in found if meaning in _PLACES}, datum)
+
+
+def _guess(found: dict[str, str], headers: list[str]) -> None:
+    """Find what is no coordinate by its header: known ones first, then the only one that ends like a name."""
+    for header in headers:
+        meaning = _MEANT.get(_word(header), "")
+        if meaning and meaning not in _PLACES and header not in found.values():
+            found.setdefault(meaning, header)
+    called = [header for header in headers if header not in found.values() and _is_name(header)]
+    if len(called) == 1:
+        found.setdefault("name", called[0])
+
+
+def _datum_said(path: Path, cells: _Cells, places: dict[str, str], asked: str | None) -> str:
+    """Datum that the headings of the coordinates say; empty where they say none."""
+    said = {datum_in(cells.full[header]) for header in places.values()} - {""}
+    if len(said) > 1 and asked is None:
+        raise DataError(
+            f"the headings of the coordinates of {path} name two datums, {_shown(places)}; say which is true: --datum "
+            "wgs84, gcj02 or bd09"
+        )
+    return said.pop() if len(said) == 1 else ""
+
+
+def _placing(path: Path, cells: _Cells, asked: dict[str, str], datum: str | None) -> dict[str, str]:
+    """Headers of the coordinates, whatever datum they name."""
+    could: dict[str, list[str]] = {meaning: [] for meaning in ("lon", "lat", "lonlat")}
+    for header in map(str, cells.frame.columns):
+        meaning = _place_meant(header)
+        if meaning and header not in asked.values() and header not in could[meaning]:
+            could[meaning].append(header)
+    found = {meaning: asked[meaning] for meaning in could if meaning in asked}
+    for meaning, headers in could.items():
+        if meaning in asked or not headers or (meaning == "lonlat" and {"lon", "lat"} <= found.keys()):
+            continue
+        of_datum = [header for header in headers if datum and datum_in(cells.full[header]) == datum]
+        left = of_datum if len(of_datum) == 1 else headers
+        if len(left) > 1:
+            which = ", ".join(f'{one} = "{several[0]}"' for one, several in could.items() if len(several) > 1)
+            named = [datum_in(cells.full[header]) for header in headers]
+            by_datum = [f"--datum {one}" for one in named if one and named.count(one) == 1]
+            raise DataError(
+                f"{path} has two columns that could be {meaning}, {headers[0]!r} and {headers[1]!r}; say which: "
+                + " or ".join([*by_datum, in_a_study(path, f"columns = {{ {which} }}")])
+            )
+        found[meaning] = left[0]
     return found
+
+
+def in_a_study(path: Path, keys: str) -> str:
+    """Say where keys of a list are written, for advice that no option follows."""
+    return f'write a study file (lifecircle new study.toml) with [[facilities]], table = "{path.name}", {keys}'
+
+
+def datum_in(heading: str) -> str:
+    """Datum a heading of coordinates tells, wgs84, gcj02 or bd09; empty where it tells none.
+
+    Examples
+    --------
+    >>> datum_in("经度(GCJ-02)"), datum_in("百度纬度"), datum_in("lng")
+    ('gcj02', 'bd09', '')
+    """
+    word = _alnum(heading)
+    told = {datum for datum, words in _DATUM.items() if datum and words.search(word)}
+    return told.pop() if len(told) == 1 else ""
+
+
+def _place_meant(header: str) -> str:
+    """Which of the coordinates a header means, whatever it says of their datum; empty where none."""
+    word = _word(header)
+    bare = word
+    for words in _DATUM.values():
+        bare = words.sub("", bare)
+    for one in (word, bare, bare.removeprefix("坐标")):
+        if (meaning := _MEANT.get(one, "")) in _PLACES:
+            return meaning
+    return ""
+
+
+def _side(header: str) -> str:
+    """Letter of the half of the globe below zero that a heading says in brackets: its numbers then have no sign."""
+    found = _BELOW_ZERO.search(unicodedata.normalize("NFKC", header).casefold())
+    return "" if found is None else "W" if found[1].startswith(("w", "西")) else "S"
+
+
+def _is_name(header: str) -> bool:
+    word = _word(header)
+    return bool(_NAME.fullmatch(word)) and not _OTHER_NAME.fullmatch(word)
 
 
 def _word(header: str) -> str:
     """Header without case, width, punctuation and what stands in brackets."""
-    bare = re.sub(r"[(\[{（【].*?[)\]}）】]", "", unicodedata.normalize("NFKC", header))
-    return "".join(c for c in bare.casefold() if c.isalnum())
+    return _alnum(re.sub(r"[(\[{（【].*?[)\]}）】]", "", unicodedata.normalize("NFKC", header[:_LONGEST_HEADER])))
+
+
+def _alnum(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
 
 
 def _shown(columns: dict[str, str]) -> str:
@@ -413,31 +672,20 @@ def _line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in whole).split())
 
 
-def _points(frame: pd.DataFrame, columns: dict[str, str]) -> NDArray[np.object_]:
-    """Point of each row; None where it names none."""
-    if "lonlat" in columns:
-        pairs = [re.split(r"[,，;；\s]+", text.strip("()[]（）")) for text in _texts(frame, columns["lonlat"])]
-        xs, ys = ([pair[ix] if len(pair) == 2 else "" for pair in pairs] for ix in (0, 1))  # noqa: PLR2004
-    else:
-        xs, ys = _texts(frame, columns["lon"]), _texts(frame, columns["lat"])
-    x, y = (np.array([_degrees(text) for text in texts], dtype=np.float64) for texts in (xs, ys))
+def _points(frame: pd.DataFrame, columns: dict[str, str]) -> tuple[NDArray[np.object_], list[str]]:
+    """Point of each row, None where it names none; and what each says of its place, empty where nothing."""
+    where = ["lonlat"] if "lonlat" in columns else ["lon", "lat"]
+    cells = list(zip(*(_texts(frame, columns[meaning]) for meaning in where), strict=True))
+    pairs = [pair(*texts) if len(texts) == 1 else texts for texts in cells]
+    sides = [_side(columns[meaning]) for meaning in where]
+    if any(sides):
+        pairs = [(sides[0] + texts[0], sides[-1] + texts[1]) for texts in pairs]
+    x = np.array([degrees(text, "lon") for text, _ in pairs], dtype=np.float64)
+    y = np.array([degrees(text, "lat") for _, text in pairs], dtype=np.float64)
     found = np.full(len(frame), None, dtype=object)
     there = np.isfinite(x) & np.isfinite(y)
     found[there] = shapely.points(x[there], y[there])
-    return found
-
-
-def _degrees(text: str) -> float:
-    """Read the number of a cell: ``121.93``, ``121,93``, ``121°55′48″``; NaN for anything else."""
-    plain = unicodedata.normalize("NFKC", text.replace("′", "'").replace("″", '"'))
-    if found := _DMS.search(plain):
-        return float(found[1]) + float(found[2]) / 60 + float(found[3] or 0) / 3600
-    if re.fullmatch(r"[-+]?\d+,\d+", plain):
-        plain = plain.replace(",", ".")
-    try:
-        return float(plain)
-    except ValueError:
-        return float("nan")
+    return found, ["" if any(map(says_none, texts)) else ", ".join(texts) for texts in cells]
 
 
 # ----------------------------------------------------------------------------------------------------------- people

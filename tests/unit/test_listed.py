@@ -1,6 +1,7 @@
 """Facilities listed in tables: every kind of file says the same, rows add up, and what cannot be right is refused."""
 
 import json
+import time
 import zipfile
 
 import geopandas as gpd
@@ -108,7 +109,7 @@ def test_one_column_of_both_and_degrees_minutes_seconds(tmp_path):
     (tmp_path / "a.csv").write_text('name,location\nA,"9.0125,45.5"\nB,9.0125 45.5\nC,none\n', encoding="utf-8")
     table = read_facilities(tmp_path / "a.csv")
     assert [point.coords[0] for point in table.rows["geometry"]] == [(9.0125, 45.5)] * 2
-    assert table.left_out == {"no coordinates": 1}
+    assert table.left_out == {"no coordinates": [(4, "")]}
     (tmp_path / "b.csv").write_text("name,经度,纬度\nA,9°0′45″,45度30分\nB,9°0'45\",45°30'\n", encoding="utf-8")
     assert [point.coords[0] for point in read_facilities(tmp_path / "b.csv").rows["geometry"]] == [(9.0125, 45.5)] * 2
 
@@ -134,7 +135,151 @@ def test_rows_keep_their_number_and_none_is_lost(tmp_path):
     made = frame(经度=["", 9.0, "east", 9.001])
     table = read_facilities(csv(tmp_path / "t.csv", made))
     assert table.rows["row"].tolist() == [2, 4]
-    assert table.n_rows == len(table.rows) + sum(table.left_out.values())
+    assert table.n_rows == len(table.rows) + sum(map(len, table.left_out.values()))
+
+
+@pytest.mark.parametrize("blank", ["", "\n"])
+def test_rows_are_named_as_the_sheet_shows_them(blank, tmp_path):
+    """Title, heading and empty rows count, for they are what a spreadsheet numbers."""
+    text = f"2024年设施名单\n{blank}名称,经度,纬度\nA,9.0,45.5\n\nB,121.5.30,45.5\nC,,\n"
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        sheet = book.book.create_sheet("名单")
+        for number, line in enumerate(text.split("\n"), start=1):
+            for column, cell in enumerate(line.split(",") if line else [], start=1):
+                sheet.cell(number, column, cell)
+    for name in ("t.csv", "t.xlsx"):
+        table = read_facilities(tmp_path / name)
+        first = 3 + len(blank)
+        assert table.rows[["row", "in_file"]].to_numpy().tolist() == [[1, first]], name
+        assert table.left_out == {
+            "coordinates not understood": [(first + 2, "121.5.30, 45.5")], "no coordinates": [(first + 3, "")]
+        }  # fmt: skip
+
+
+def test_what_is_not_understood_is_shown_where_nothing_else_is_there(tmp_path):
+    (tmp_path / "t.csv").write_text("名称,经度,纬度\nA,121.5.30,30\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"not understood: row 2 '121.5.30, 30'; expected degrees such as"):
+        read_facilities(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("header", ["医疗机构名称", "小区名称", "校名", "名称（全称）", "Name"])
+def test_names_are_known_by_how_their_heading_ends(header, tmp_path):
+    table = read_facilities(csv(tmp_path / "t.csv", frame().rename(columns={"名称": header})))
+    assert table.columns["name"] == header
+
+
+def test_a_name_is_not_guessed_among_several_nor_taken_from_a_person_or_street(tmp_path):
+    two = frame().rename(columns={"名称": "小区名称"}).assign(物业公司名称="x")
+    assert "name" not in read_facilities(csv(tmp_path / "two.csv", two)).columns
+    exact = read_facilities(csv(tmp_path / "exact.csv", frame(小区名称="x")))
+    assert exact.columns["name"] == "名称"
+    other = frame().rename(columns={"名称": "编号"}).assign(负责人姓名="x", 街道名称="y")
+    assert "name" not in read_facilities(csv(tmp_path / "other.csv", other)).columns
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "datum"),
+    [
+        ("GCJ02经度", "GCJ02纬度", "gcj02"), ("高德经度", "高德纬度", "gcj02"), ("百度经度", "百度纬度", "bd09"),
+        ("经度_WGS84", "纬度_WGS84", "wgs84"), ("经度(GCJ-02)", "纬度(GCJ-02)", "gcj02"), ("lng_bd09", "lat_bd09", "bd09"),
+        ("火星坐标经度", "火星坐标纬度", "gcj02"), ("bd_lng", "bd_lat", "bd09"), ("经度", "纬度", ""), ("GPS经度", "GPS纬度", ""),
+        ("CGCS2000经度", "CGCS2000纬度", "wgs84"), ("腾讯地图经度", "腾讯地图纬度", "gcj02"), ("X坐标（百度）", "Y坐标（百度）", "bd09"),
+    ],
+)  # fmt: skip
+def test_headings_of_coordinates_say_their_datum(lon, lat, datum, tmp_path):
+    made = frame().rename(columns={"经度": lon, "纬度": lat})
+    table = read_facilities(csv(tmp_path / "t.csv", made))
+    assert (table.columns["lon"], table.columns["lat"], table.datum) == (lon, lat, datum)
+
+
+def test_a_heading_can_say_the_half_of_the_globe(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "name,经度(W),纬度（南）\nA,2.5,33.5\nB,-2.5,33.5\nC,2°30′W,33.5\n", encoding="utf-8"
+    )
+    table = read_facilities(tmp_path / "t.csv")
+    assert [point.coords[0] for point in table.rows["geometry"]] == [(-2.5, -33.5)]
+    assert table.left_out == {"coordinates not understood": [(3, "-2.5, 33.5"), (4, "2°30′W, 33.5")]}
+
+
+def test_of_coordinates_in_two_datums_the_one_asked_for_is_taken(tmp_path):
+    csv(tmp_path / "t.csv", frame(百度经度=[1.0] * 4, 百度纬度=[2.0] * 4))
+    with pytest.raises(
+        DataError, match=r"could be lon, '经度' and '百度经度'; say which: --datum bd09 or write a study file .*columns"
+    ):
+        read_facilities(tmp_path / "t.csv")
+    assert read_facilities(tmp_path / "t.csv", datum="bd09").columns["lon"] == "百度经度"
+    mixed = frame().rename(columns={"经度": "高德经度", "纬度": "百度纬度"})
+    with pytest.raises(DataError, match="name two datums"):
+        read_facilities(csv(tmp_path / "mixed.csv", mixed))
+
+
+@pytest.mark.parametrize("sep", [",", ";", "\t"])
+@pytest.mark.parametrize("title", ["2024年设施名单", "2024年设施名单,截至六月,共四处", '"名单\n2024"'])
+def test_a_title_stands_above_the_header_of_a_text_too(title, sep, tmp_path):
+    made = csv(tmp_path / "t.csv", frame(), sep=sep)
+    made.write_text(f"{title}\n\n" + made.read_text(encoding="utf-8"), encoding="utf-8")
+    assert same(plain(read_facilities(made)), expected())
+
+
+@pytest.mark.parametrize("over", ["坐标", "位置", "高德坐标"])
+def test_headings_of_two_rows_are_read_together(over, tmp_path):
+    rows = [
+        ["名称", over, "", "床位"],
+        ["", "经度", "纬度", ""],
+        *frame()[["名称", "经度", "纬度", "床位"]].to_numpy().tolist(),
+    ]
+    pd.DataFrame(rows).to_excel(tmp_path / "t.xlsx", index=False, header=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False, header=False)
+    for name in ("t.xlsx", "t.csv"):
+        table = read_facilities(tmp_path / name)
+        assert table.columns == {"lon": "经度", "lat": "纬度", "name": "名称", "capacity": "床位"}
+        assert table.rows["name"].tolist() == [name for name, *_ in PLACES]
+        assert table.datum == ("gcj02" if over == "高德坐标" else "")
+
+
+def test_columns_of_one_name_are_told_apart_and_the_first_is_read(tmp_path):
+    made = frame()
+    made.insert(1, "x", "second")
+    made.columns = ["名称", "名称", *made.columns[2:]]
+    for name in ("t.csv", "t.xlsx"):
+        made.to_csv(tmp_path / name, index=False) if name == "t.csv" else made.to_excel(tmp_path / name, index=False)
+        assert read_facilities(tmp_path / name).rows["name"].tolist() == [name for name, *_ in PLACES]
+        again = read_facilities(tmp_path / name, columns={"name": "名称.1"})
+        assert again.rows["name"].tolist() == ["second"] * 4
+
+
+def test_a_sheet_that_explains_another_is_no_list(tmp_path):
+    with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
+        pd.DataFrame({"填表说明": ["名称填全称", "坐标填至六位小数"]}).to_excel(
+            book, index=False, sheet_name="填表说明"
+        )
+        frame().to_excel(book, index=False, sheet_name="名单")
+    assert same(plain(read_facilities(tmp_path / "t.xlsx")), expected())
+
+
+def test_a_scenario_of_the_map_page_is_no_list(tmp_path):
+    edits = [
+        {"type": "Feature", "properties": {"edit": "add_facility", "service": "school"}, "geometry": {"type": "Point", "coordinates": [9.0, 45.5]}},
+        {"type": "Feature", "properties": {"edit": "close_facility", "facility_id": "n1"}, "geometry": None},
+    ]  # fmt: skip
+    text = json.dumps({"type": "FeatureCollection", "schema": 1, "features": edits})
+    (tmp_path / "scenario.geojson").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"is a scenario .* not computed by this version"):
+        read_facilities(tmp_path / "scenario.geojson")
+
+
+def test_lines_of_errors_are_those_of_the_file(tmp_path):
+    (tmp_path / "t.csv").write_text("title\n\nname,lon,lat\nA,1,2\nB,1,2,3\n", encoding="utf-8")
+    with pytest.raises(DataError, match="in line 5, saw 4"):
+        read_facilities(tmp_path / "t.csv")
+
+
+def test_cells_that_are_slow_to_read_are_not_read_for_names(tmp_path):
+    (tmp_path / "t.csv").write_text(f"{'(' * 100_000},b\nname,lon,lat\nA,1,{'1' * 100_000}x\nB,1,2\n", encoding="utf-8")
+    started = time.perf_counter()
+    assert read_facilities(tmp_path / "t.csv").rows["name"].tolist() == ["B"]
+    assert time.perf_counter() - started < 5
 
 
 def test_hostile_cells_are_one_line_of_what_can_be_read(tmp_path):
@@ -209,9 +354,11 @@ def test_a_workbook_with_two_full_sheets_asks_which(tmp_path):
     with pd.ExcelWriter(tmp_path / "t.xlsx") as book:
         frame().to_excel(book, index=False, sheet_name="学校")
         frame().to_excel(book, index=False, sheet_name="医院")
-    with pytest.raises(DataError, match="has the sheets 学校, 医院; name the one"):
+    with pytest.raises(DataError, match=r"has the sheets 学校, 医院; name the one .*: --sheet NAME"):
         read_facilities(tmp_path / "t.xlsx")
     assert len(read_facilities(tmp_path / "t.xlsx", sheet="学校").rows) == 4
+    with pytest.raises(DataError, match="has no sheets: --sheet '学校' names one of a workbook"):
+        read_facilities(csv(tmp_path / "t.csv", frame()), sheet="学校")
     with pytest.raises(DataError, match="has no sheet '学'"):
         read_facilities(tmp_path / "t.xlsx", sheet="学")
 
@@ -366,12 +513,98 @@ def test_metres_are_read_where_their_system_is_named(tmp_path):
     study = drawn(tmp_path, listed=[("A", 100, 10)])
     place = gpd.GeoSeries(gpd.points_from_xy(*zip(lonlat(100, 10), strict=True)), crs=4326).to_crs(32632).iloc[0]
     (tmp_path / "m.csv").write_text(f"name,x坐标,y坐标\nA,{place.x},{place.y}\n", encoding="utf-8")
-    with pytest.raises(CrsError, match="are no degrees of longitude and latitude; name their system"):
+    with pytest.raises(CrsError, match=r"are no degrees of longitude and latitude .*name their system: --datum epsg:N"):
         study.changed(facilities=[{"table": str(tmp_path / "m.csv"), "service": "school"}]).prepare()
     made = schools(
         study.changed(facilities=[{"table": str(tmp_path / "m.csv"), "service": "school", "datum": "EPSG:32632"}])
     )
     assert made.points[0].distance(schools(study).points[0]) < 0.01
+
+
+def many(folder, n, **wrong):
+    """A list of places along the street, some rows of which are wrong."""
+    study = drawn(folder, services=["school"])
+    lon, lat = zip(*(lonlat(10 + 5 * ix, 12) for ix in range(n)), strict=True)
+    made = pd.DataFrame({"名称": [f"S{ix}" for ix in range(n)], "经度": lon, "纬度": lat}).astype(object)
+    for row, (x, y) in wrong.items():
+        made.loc[int(row[1:]), ["经度", "纬度"]] = [x, y]
+    csv(folder / "t.csv", made)
+    return study.changed(facilities=[{"table": str(folder / "t.csv"), "service": "school"}])
+
+
+def test_a_few_rows_that_lie_nowhere_are_left_out_by_name(tmp_path):
+    lon, lat = lonlat(100, 12)
+    study = many(tmp_path, 40, r3=(1219.1, 45.0), r7=(lat, lon))
+    ready = study.prepare()
+    told = ready.about.tables[0]
+    assert told["left_out"] == {
+        "longitude and latitude the wrong way round": 1, "coordinates that are no degrees": 1
+    }  # fmt: skip
+    assert told["left_out_rows"]["coordinates that are no degrees"] == [{"row": 5, "place": "1219.1, 45.0"}]
+    assert told["left_out_rows"]["longitude and latitude the wrong way round"][0]["row"] == 9
+    assert told["rows"] == told["kept"] + sum(told["left_out"].values())
+    said = [one for one in ready.check.findings["warnings"] if one["code"] == "table_rows"]
+    assert any("row 5 '1219.1, 45.0'" in one["text"] and "第 5 行“1219.1, 45.0”" in one["text_zh"] for one in said)
+
+
+def test_more_rows_that_lie_nowhere_are_no_slip(tmp_path):
+    wrong = {f"r{ix}": (500000 + ix, 12) for ix in range(7)}
+    with pytest.raises(CrsError, match=r"in 7 of 40 rows, more than 5%, .* \(row 2 '500000, 12', .* and 2 more\)"):
+        many(tmp_path, 40, **wrong).prepare()
+
+
+def test_many_turned_rows_stop_with_advice(tmp_path):
+    lon, lat = lonlat(100, 12)
+    wrong = {f"r{ix}": (lat, lon) for ix in range(30)}
+    with pytest.raises(
+        DataError,
+        match=r'in 30 of 40 rows, .* lon and lat are the wrong way round .* columns = \{ lon = "纬度", lat = "经度" \}',
+    ):
+        many(tmp_path, 40, **wrong).prepare()
+
+
+def test_a_list_without_names_is_warned_of_in_both_languages(tmp_path):
+    study = drawn(tmp_path, services=["school"])
+    lon, lat = lonlat(100, 12)
+    (tmp_path / "t.csv").write_text(f"编号,经度,纬度\n1,{lon},{lat}\n", encoding="utf-8")
+    found = study.changed(facilities=[{"table": str(tmp_path / "t.csv"), "service": "school"}]).prepare().check.findings
+    (said,) = (one for one in found["warnings"] if one["code"] == "table_names")
+    assert "may count twice" in said["text"]
+    assert "没有可识别的名称列" in said["text_zh"]
+
+
+def test_the_datum_of_the_headings_is_taken_and_told(tmp_path):
+    study = drawn(tmp_path, services=["school"])
+    lon, lat = lonlat(100, 12)
+    (tmp_path / "t.csv").write_text(f"名称,高德经度,高德纬度\nA,{lon},{lat}\n", encoding="utf-8")
+    entry = {"table": str(tmp_path / "t.csv"), "service": "school"}
+    with pytest.raises(CrsError, match=r"has headings that say GCJ-02, which is in use in China alone; say wgs84"):
+        study.changed(facilities=[entry]).prepare()
+    ready = study.changed(facilities=[entry | {"datum": "wgs84"}]).prepare()
+    assert ready.about.tables[0]["datum_of_headings"] == "gcj02"
+    assert any(one["code"] == "table_headings" for one in ready.check.findings["warnings"])
+
+
+@pytest.mark.parametrize("said", ["school", "School", "学校", "SCHOOL"])
+def test_a_service_is_named_by_key_or_title(said, tmp_path):
+    study = drawn(tmp_path, listed=[("A", 100, 10)])
+    assert len(schools(study.changed(facilities=[{"table": str(tmp_path / "schools.csv"), "service": said}]))) == 1
+
+
+def test_a_service_that_is_none_is_answered_with_keys_and_titles(tmp_path):
+    study = drawn(tmp_path, listed=[("A", 100, 10)])
+    with pytest.raises(StandardError, match=r"no service '学校们' .*did you mean '学校'\? Valid: .*school \(.*学校\)"):
+        study.changed(facilities=[{"table": str(tmp_path / "schools.csv"), "service": "学校们"}]).prepare()
+
+
+def test_the_encoding_a_study_names_is_that_of_its_table(tmp_path):
+    study = drawn(tmp_path)
+    lon, lat = lonlat(100, 12)
+    (tmp_path / "t.csv").write_bytes(f"name,lon,lat\nPo\xeate,{lon},{lat}\n".encode("cp1252"))
+    entry = {"table": str(tmp_path / "t.csv"), "service": "school"}
+    assert schools(study.changed(facilities=[entry | {"encoding": "cp1252"}])).name.tolist() == ["Poête"]
+    with pytest.raises(DataError, match="is not in utf-8"):
+        study.changed(facilities=[entry | {"encoding": "utf-8"}]).prepare()
 
 
 def test_two_tables_of_one_name_have_names_of_their_own(tmp_path):
@@ -435,3 +668,28 @@ def test_the_command_line_pairs_lists_with_services(tmp_path, capsys):
     assert "3 are given for 2 lists" in capsys.readouterr().err
     assert command(*asked, *one, "--service", "school", "--datum", "wgs84") == 0
     assert "schools.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "value"), [("--service", "school"), ("--datum", "gcj02"), ("--sheet", "名单")])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_is_said_of_no_list_is_refused(option, value, language, capsys):
+    assert command("--lang", language, "check", "lingang-model", option, value) == 2
+    said = capsys.readouterr().err
+    assert "--facilities" in said
+    assert ("没有给出名单" if language == "zh" else "none is given") in said
+
+
+def test_the_command_line_names_the_sheet(tmp_path, capsys):
+    drawn(tmp_path, ("A", 100, 10), listed=[("B", 400, 10)])
+    made = pd.read_csv(tmp_path / "schools.csv")
+    with pd.ExcelWriter(tmp_path / "two.xlsx") as book:
+        made.to_excel(book, index=False, sheet_name="小学")
+        made.to_excel(book, index=False, sheet_name="中学")
+    asked = (
+        "check", "--osm", tmp_path / "map.osm.pbf", "--boundary", tmp_path / "b.geojson", "--standard", tmp_path / "s.toml",
+        "--population", tmp_path / "people.tif", "--services", "school", "--out", tmp_path / "out",
+        "--facilities", tmp_path / "two.xlsx", "--service", "学校",
+    )  # fmt: skip
+    assert command(*asked) == 3
+    assert "--sheet NAME" in " ".join(capsys.readouterr().err.split())
+    assert command(*asked, "--sheet", "小学") == 0
