@@ -25,6 +25,8 @@ from lifecircle.cli.options import (
 from lifecircle.language import say
 from lifecircle.publish.terminal import show_table, tell, tell_json
 
+_LON, _LAT = 180, 90
+
 _SAID_ZH = {
     "fits": "合适", "too_few": "人口偏少", "too_many": "人口偏多",
     "too_small_area": "面积偏小", "too_large_area": "面积偏大",
@@ -86,6 +88,9 @@ def isochrone(  # noqa: PLR0917
     from lifecircle.study import isochrone_of
 
     lon, lat = numbers(place, 2, "LON,LAT such as 121.925,30.910")
+    if not (abs(lon) <= _LON and abs(lat) <= _LAT):
+        turned = "; are they exchanged? Longitude comes first" if abs(lat) <= _LON and abs(lon) <= _LAT else ""
+        raise StandardError(f"{place} is no longitude and latitude in degrees{turned}; expected LON,LAT")
     if metres and (minutes or profile):
         raise StandardError("--metres measures the network whoever walks: give it without --minutes and --profile")
     limits = numbers(metres or minutes or "5,10,15", None, "limits such as 5,10,15")

@@ -454,9 +454,12 @@ def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], ti
     extent = (left, bottom, right, top)
     inside = located & (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
     if not inside.any():
+        turned = south < right and north > left and west < top and east > bottom
         raise DataError(
             f"the region lies outside the data: its box with the reach around it is {_box(clip)}, "
-            f"the streets of {path.name} lie in {_box(extent)}; check the boundary, or take another extract"
+            f"the streets of {path.name} lie in {_box(extent)}; "
+            + ("are longitude and latitude exchanged? Longitude comes first. " if turned else "")
+            + "Check the boundary, or take another extract"
         )
     lengths = np.array(heap.lengths, dtype=np.int64)
     start = np.concatenate([[0], np.cumsum(lengths)])[:-1]

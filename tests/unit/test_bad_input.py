@@ -14,6 +14,7 @@ import rasterio
 import town
 from commandline import command
 
+from lifecircle.errors import DataError
 from lifecircle.publish import files
 from lifecircle.reading import _has_nul
 from lifecircle.sources.osm import read_osm
@@ -87,7 +88,7 @@ FAULTS = {
     ),
     "boundary outside the data": (
         lambda h: drawn.boundary(h / "boundary.geojson", ("far", "zone", 90_000, 0, 91_000, 1000)), DATA,
-        ["lies outside the data", "check the boundary"],
+        ["lies outside the data", "Check the boundary"],
     ),
     "boundary in metres": (
         lambda h: (h / "boundary.geojson").write_text(
@@ -298,3 +299,12 @@ def test_a_run_that_fails_after_a_cut_off_exchange_leaves_the_old_results(place,
 )  # fmt: skip
 def test_a_nul_is_found_in_a_text_and_not_in_the_length_of_one(texts, holds):
     assert _has_nul(b"".join(b"\n" + bytes([len(text)]) + text for text in texts)) == holds
+
+
+def test_a_box_with_latitude_first_is_told_so(tmp_path):
+    town.draw(tmp_path)
+    with pytest.raises(DataError, match="are longitude and latitude exchanged"):
+        read_osm(tmp_path / "town.osm.pbf", (45.0, 9.0, 45.005, 9.01))
+    with pytest.raises(DataError) as other:
+        read_osm(tmp_path / "town.osm.pbf", (10.0, 45.0, 10.01, 45.005))
+    assert "exchanged" not in str(other.value)

@@ -171,3 +171,12 @@ def test_progress_names_the_stages(tmp_path):
 def test_a_log_line_holds_nothing_a_terminal_obeys():
     record = logging.makeLogRecord({"name": "lifecircle.sources", "msg": "taking %s", "args": ("\x1b[2J\u202e名",)})
     assert cli._log_to_terminal().format(record) == "lifecircle.sources: taking \\x1b[2J\\u202e名"
+
+
+def test_a_place_with_latitude_first_is_told_so(call):
+    code, _, err = call("isochrone", "30.9098,121.9256")
+    assert code == 2
+    assert err == (
+        "lifecircle: 30.9098,121.9256 is no longitude and latitude in degrees; are they exchanged? "
+        "Longitude comes first; expected LON,LAT\n"
+    )
