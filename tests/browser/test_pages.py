@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pypdf
 import pytest
 
 from lifecircle.publish import maps
@@ -301,16 +303,49 @@ def test_keyboard_reaches_every_control(open_page: Open, town: Any) -> None:
     assert unnamed == 0
 
 
-def test_print_refits_and_keeps_the_tiles(open_page: Open, town: Any) -> None:
-    page = open_page(town.scene())
+def colours_on_paper(page: Any) -> set[int]:
+    """Print the page, and return the colours of the pictures in the PDF: its canvases."""
+    found: set[int] = set()
+    for sheet in pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages:
+        for picture in sheet["/Resources"].get("/XObject", {}).values():
+            thing = picture.get_object()
+            if thing["/Subtype"] == "/Image" and len(thing.get_data()) == thing["/Width"] * thing["/Height"] * 3:
+                bands = np.frombuffer(thing.get_data(), dtype=np.uint8).reshape(-1, 3).astype(np.int32)
+                found |= set(np.unique(bands @ [1 << 16, 1 << 8, 1]).tolist())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["coverage", "gaps"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_paper_shows_the_map(open_page: Open, town: Any, kind: str, width: int) -> None:
+    page = open_page(town.scene(kind=kind), width=width)
     before = text_of(page, ".leaflet-control-scale")
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    width = page.evaluate("document.querySelector('.folium-map').clientWidth")
-    assert 500 < width < 800
-    assert pixels(page, "cells")
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.evaluate("document.querySelector('.folium-map').clientWidth") > width
+    printed = colours_on_paper(page)
+    for pane in ("cells", "water", "streets", "zones"):
+        shown = {int(colour[1:], 16) for colour, n in pixels(page, pane).items() if n > 40}
+        assert shown & printed, pane
     assert text_of(page, ".leaflet-control-scale") == before
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_kept_cell_is_whole_on_paper(open_page: Open, town: Any, width: int) -> None:
+    page = open_page(town.scene(kind="gaps"), width=width, height=600)
+    page.evaluate("() => { location.hash = 'cell=r20c14'; location.reload(); }")
+    page.wait_for_selector("#lc-readout tbody")
+    page.emulate_media(media="print")
+    box = {name: page.locator(name).bounding_box() for name in (".folium-map", "#lc-readout", "#lc-legend")}
+    assert box["#lc-readout"]["y"] >= box[".folium-map"]["y"] + box[".folium-map"]["height"]
+    assert box["#lc-legend"]["y"] >= box["#lc-readout"]["y"] + box["#lc-readout"]["height"]
+    # What A4 leaves within its margins, and room for a heading.
+    assert 0.9 < max(box[".folium-map"]["width"] / 703, box[".folium-map"]["height"] / 760) <= 1
+    assert page.locator("#lc-readout").evaluate("e => e.scrollHeight <= e.clientHeight")
+    assert page.evaluate(
+        "[...document.querySelectorAll('input, select, button')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)"
+        ".filter((e) => !e.startsWith('<button type=\"button\"><bdi') && !e.includes('data-sort'))"
+    ) == []
+    page.emulate_media(media="screen")
+    reader = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+    assert "".join(sheet.extract_text() for sheet in reader.pages).count("r20c14") == 1
 
 
 def test_shares_are_never_rounded_to_all_or_nothing(open_page: Open, town: Any) -> None:

@@ -9,6 +9,7 @@ function lifecircleMap(map) {
   const scene = JSON.parse(document.getElementById('lc-scene').textContent);
   const GAPS = scene.kind === 'gaps';
   const INK = '#22303c';
+  const PAPER = L.point(695, 720);  // pixels of 96 to the inch: A4 or letter, upright, within its margins
   const KEPT = 'lifecircle-language';  // the report remembers under it too
   const state = {
     lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, pinned: -1, sort: 'people', down: true,
@@ -390,16 +391,14 @@ function lifecircleMap(map) {
       if (event.key !== 'Enter' || event.target !== map.getContainer()) return;
       if (!whatif.takes(map.getCenter())) pin(cellAt(map.getCenter()), map.getCenter());
     });
-    let seen = null;
-    window.addEventListener('beforeprint', () => {
-      seen = map.getBounds();
-      document.documentElement.classList.add('lc-print');
-      map.invalidateSize({pan: false}).fitBounds(seen, {animate: false});
-    });
-    window.addEventListener('afterprint', () => {
-      document.documentElement.classList.remove('lc-print');
-      map.invalidateSize({pan: false}).fitBounds(seen, {animate: false});
-    });
+    map.on('resize', fitPaper);
+  }
+
+  /** How much the map as it stands is scaled on paper: what is painted while printing does not get there. */
+  function fitPaper() {
+    const {x, y} = map.getSize();
+    const paper = {width: x, height: y, zoom: Math.min(PAPER.x / x, PAPER.y / y)};
+    for (const [key, value] of Object.entries(paper)) document.documentElement.style.setProperty('--lc-map-' + key, String(value));
   }
 
   /** Tiles of a map behind the cells, where the study asks for them: the only requests a page makes. */
@@ -448,6 +447,7 @@ function lifecircleMap(map) {
     drawTexts();
     fit();
     listen();
+    fitPaper();
     pinNamed();
     // For whoever wants to hold the page against the run: the ticks from a cell to the nearest of each service.
     map.getContainer().lifecircle = {ticks: circle.ticks, n: cells.n, id: cells.id};
