@@ -218,6 +218,40 @@ def test_hostile_names_are_only_text(open_page: Open, town: Any) -> None:
         assert page.locator("img[src=x]").count() == 0
 
 
+def test_the_search_speaks_the_readers_language_and_takes_places(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene())
+    page.locator("#lc-lang").click()
+    find = page.get_by_role("searchbox")
+    find.fill("west")
+    assert text_of(page, "#lc-find li button") == "西片"
+    lon, lat = town.quads[cell_of(town, 20, 14)].mean(axis=0)
+    for wanted in (f"{lon}, {lat}", f"{lat} {lon}"):
+        find.fill(wanted)
+        page.locator("#lc-find li button").click()
+        assert "r20c14" in text_of(page, "#lc-readout")
+        page.keyboard.press("Escape")
+    find.fill("0, 0")
+    assert "未找到" in text_of(page, "#lc-find")
+
+
+@pytest.mark.parametrize("wanted", ["r999c999", "<img src=x onerror=window.__pwned=1>", "%"])
+def test_a_cell_that_is_not_there_is_said_not_to_be(open_page: Open, town: Any, wanted: str) -> None:
+    page = open_page(town.scene())
+    page.evaluate("(id) => { location.hash = 'cell=' + id; location.reload(); }", wanted)
+    page.wait_for_selector(".folium-map[aria-busy=false]")
+    assert "No cell of this map has the name" in text_of(page, "#lc-readout")
+    assert wanted[:4] in text_of(page, "#lc-readout")
+    page.evaluate("() => { location.hash = 'cell=r20c14'; }")
+    page.wait_for_selector("#lc-readout tbody")
+    assert "No cell" not in text_of(page, "#lc-readout")
+
+
+def test_long_names_do_not_widen_a_panel(open_page: Open, town: Any) -> None:
+    gaps = [replace(gap, cause="of a long story " * 20) for gap in town.scene().gaps[:1]]
+    page = open_page(town.scene(kind="gaps", gaps=[*gaps, *town.scene().gaps[1:]]))
+    assert page.locator("#lc-panel").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 def test_facility_under_the_mouse_is_named(open_page: Open, town: Any) -> None:
     page = open_page(town.scene())
     choose(page, "Clinic")
@@ -244,6 +278,25 @@ def test_gap_table_filters_sorts_and_zooms(open_page: Open, town: Any) -> None:
     choose(page, "Market")
     assert rows.count() == 0
     assert "No gap clusters" in text_of(page, "#lc-gaps")
+
+
+def test_a_chosen_gap_is_outlined_on_a_map_in_sight(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene(kind="gaps"), width=390, height=800)
+    row = page.locator("#lc-gaps tbody tr").nth(1)
+    row.scroll_into_view_if_needed()
+    assert page.locator(".folium-map").bounding_box()["y"] < -100
+    assert "#111111" not in pixels(page, "gaps")
+    row.get_by_role("button").click()
+    page.wait_for_timeout(600)
+    assert page.locator(".folium-map").bounding_box()["y"] > -1
+    assert pixels(page, "gaps")["#111111"] > 100
+    assert page.locator("#lc-gaps tr[aria-current=true]").inner_text() == row.inner_text()
+
+
+def test_gaps_of_unknown_people_open_coloured_by_cause(open_page: Open, town: Any) -> None:
+    gaps = [replace(gap, kind="severed", people=None) for gap in town.scene().gaps]
+    page = open_page(town.scene(kind="gaps", gaps=gaps))
+    assert "Cause of a cluster" in text_of(page, "#lc-legend")
 
 
 def test_gaps_can_be_seen_by_their_cause(open_page: Open, town: Any) -> None:

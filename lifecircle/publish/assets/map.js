@@ -12,7 +12,7 @@ function lifecircleMap(map) {
   const PAPER = L.point(695, 720);  // pixels of 96 to the inch: A4 or letter, upright, within its margins
   const KEPT = 'lifecircle-language';  // the report remembers under it too
   const state = {
-    lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, pinned: -1, sort: 'people', down: true,
+    lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, gap: -1, pinned: -1, lost: '', sort: 'people', down: true,
   };
   const byId = (id) => document.getElementById('lc-' + id);
 
@@ -26,7 +26,7 @@ function lifecircleMap(map) {
   }
 
   const {
-    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, area,
+    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, spare, area,
     zoneName, line,
   } = window.lifecircleText(scene, state);
   const {open, sums, worldX, worldY, openPoints, openPaths, openCells, inRing, inShape} = window.lifecircleArrays();
@@ -77,7 +77,7 @@ function lifecircleMap(map) {
   function readOut(at, place) {
     const box = byId('readout');
     const pinned = at >= 0 && at === state.pinned;
-    const lines = at < 0 ? [] : cellLines(at, pinned);
+    const lines = at >= 0 ? cellLines(at, pinned) : state.lost ? line(t('readout'), t('no_such_cell', ''), name(state.lost)) : [];
     if (place) lines.push(...facilityLines(place), ...(GAPS ? gaps.lines(...toWorld(place)) : []));
     box.hidden = lines.length === 0;
     box.classList.toggle('lc-pinned', pinned);
@@ -139,7 +139,7 @@ function lifecircleMap(map) {
   }
 
   function pin(at, place) {
-    state.pinned = at;
+    Object.assign(state, {pinned: at, lost: ''});
     outline.setLatLngs(corners(at));
     mark.setLatLngs([]);
     if (at < 0) circle.hide();
@@ -147,13 +147,26 @@ function lifecircleMap(map) {
     readOut(at, place);
   }
 
-  /** Keeps the cell the address names, and shows where it is. */
+  function unescaped(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;  // a stray percent sign
+    }
+  }
+
+  /** Keeps the cell the address names, and shows where it is; says so where there is none. */
   function pinNamed() {
-    const wanted = /^#cell=(.{1,40})$/.exec(decodeURIComponent(location.hash));
+    const wanted = /^#cell=(.+)$/.exec(unescaped(location.hash));
     if (!wanted) return;
     let found = -1;
     for (let i = 0; i < cells.n && found < 0; i++) if (cells.id(i) === wanted[1]) found = i;
-    if (found < 0) return;
+    if (found < 0) {
+      if (state.pinned >= 0) unpin();
+      [, state.lost] = wanted;
+      readOut(-1, null);
+      return;
+    }
     map.setView(corners(found)[0], 58, {animate: false});
     pin(found, null);
     const beside = byId('readout').getBoundingClientRect();
@@ -163,13 +176,13 @@ function lifecircleMap(map) {
   const unpin = () => pin(-1, null);
 
   const circle = window.lifecircleCircle({
-    scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
+    scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, spare, round, serviceTitle, verdict,
     cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
     added: (i, point) => whatif.added(i, point), edition: () => whatif.edition(), moreDoors: (i, c) => whatif.moreDoors(i, c),
   });
 
   const finder = window.lifecircleFind({
-    scene, map, art, byId, make, name, t, serviceTitle, toLatLng, cells: () => cells,
+    scene, map, art, byId, make, name, t, local, serviceTitle, toLatLng, cellAt, circle, cells: () => cells,
     pin(at) {
       map.setView(corners(at)[0], 58, {animate: false});
       pin(at, null);
@@ -182,8 +195,8 @@ function lifecircleMap(map) {
   });
 
   const gaps = window.lifecircleGaps({
-    scene, state, map, art, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff, area,
-    zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
+    scene, state, map, art, sheets, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff,
+    area, zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
   });
 
   const whatif = window.lifecircleWhatif({
@@ -392,6 +405,7 @@ function lifecircleMap(map) {
       if (!whatif.takes(map.getCenter())) pin(cellAt(map.getCenter()), map.getCenter());
     });
     map.on('resize', fitPaper);
+    window.addEventListener('hashchange', pinNamed);
   }
 
   /** How much the map as it stands is scaled on paper: what is painted while printing does not get there. */
