@@ -392,10 +392,13 @@ def test_a_kept_cell_is_whole_on_paper(open_page: Open, town: Any, width: int) -
     # What A4 leaves within its margins, and room for a heading.
     assert 0.9 < max(box[".folium-map"]["width"] / 703, box[".folium-map"]["height"] / 760) <= 1
     assert page.locator("#lc-readout").evaluate("e => e.scrollHeight <= e.clientHeight")
-    assert page.evaluate(
-        "[...document.querySelectorAll('input, select, button')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)"
-        ".filter((e) => !e.startsWith('<button type=\"button\"><bdi') && !e.includes('data-sort'))"
-    ) == []
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('input, select, button')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)"
+            ".filter((e) => !e.startsWith('<button type=\"button\"><bdi') && !e.includes('data-sort'))"
+        )
+        == []
+    )
     page.emulate_media(media="screen")
     reader = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
     assert "".join(sheet.extract_text() for sheet in reader.pages).count("r20c14") == 1
