@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lifecircle.publish import legends
 from lifecircle.publish.legends import Row, Shown
 from lifecircle.publish.lettering import Lettering
+from lifecircle.publish.maps import label_place
 from lifecircle.publish.pen import INK, Pen
 from lifecircle.publish.sketches import joined, polygons
 from lifecircle.publish.words import WORDS
@@ -226,8 +227,7 @@ class Map:
                 if key not in told or shapely.is_empty(shape):
                     continue
                 name = self.letters.name(told[key].name, told[key].name_zh, most=32)
-                parts = shapely.get_parts(shape)
-                place = parts[int(np.argmax(shapely.area(parts)))].representative_point()
+                place = label_place(shape)
                 if not place.intersects(frame):
                     continue
                 wide = self.letters.width(name, size, bold=kind == "zone")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import shapely
 
 from lifecircle.publish.words import WORDS
 
@@ -256,18 +257,17 @@ def _shapes(shapes: Shapes) -> dict[str, Any]:
 
 
 def _label_point(rings: Sequence[Ring]) -> list[float]:
-    """Return [lat, lon] in the middle of the widest stretch inside the shape at half its height."""
-    y = (min(r[:, 1].min() for r in rings) + max(r[:, 1].max() for r in rings)) / 2.0
-    crossings: list[float] = []
-    for ring in rings:
-        a, b = np.asarray(ring), np.roll(ring, -1, axis=0)
-        hit = (a[:, 1] <= y) != (b[:, 1] <= y)
-        a, b = a[hit], b[hit]
-        crossings += (a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])).tolist()
-    crossings.sort()
-    inside = list(zip(crossings[::2], crossings[1::2], strict=False))
-    left, right = max(inside, key=lambda pair: pair[1] - pair[0], default=(rings[0][0, 0], rings[0][0, 0]))
-    return [round(float(y), 6), round(float(left + right) / 2.0, 6)]
+    """Return [lat, lon] of a shape's label."""
+    lines = [shapely.linestrings(np.vstack([ring, ring[:1]])) for ring in rings]
+    area = shapely.build_area(shapely.multilinestrings(lines))
+    lon, lat = rings[0][0] if shapely.is_empty(area) else label_place(area).coords[0]
+    return [round(float(lat), 6), round(float(lon), 6)]
+
+
+def label_place(shape: Any) -> Any:
+    """Point to name a shape at: inside its largest part."""
+    parts = shapely.get_parts(shape)
+    return parts[int(np.argmax(shapely.area(parts)))].representative_point()
 
 
 def payload(scene: Scene) -> dict[str, Any]:
