@@ -44,7 +44,6 @@ CAUSE_COLOURS = {
 
 _CELL_ID = re.compile(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})")
 _LIMITS = {"s": (300.0, 600.0, 900.0, 1200.0, 1800.0), "m": (300.0, 500.0, 800.0, 1000.0, 2000.0)}
-_UNMET_LIMITS = (0, 1, 2, 3, 5)
 
 # Teal is met, yellow to brown is not met: the pair stays apart for the common kinds of colour blindness and in grey.
 _MET = ("#0b5f59", "#43a097", "#a8d8cf")
@@ -413,7 +412,7 @@ def layers(
     if kind == "gaps":
         each = (_layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), main, people) for i in range(n))
         return [_layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, main, people), *each]
-    limits = [limit for limit in _UNMET_LIMITS if limit < n]
+    limits = unmet_limits(n)
     made = [_layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, main, people)]
     for i, service in enumerate(services):
         bounds = _service_limits(service, cutoffs)
@@ -457,6 +456,17 @@ def _layer(  # noqa: PLR0913, PLR0917
         "cells": np.bincount(position[main], minlength=n + 1).tolist(),
         "people": sums.tolist() if np.isfinite(population).any() else None,
     }
+
+
+def unmet_limits(n: int) -> list[int]:
+    """Return upper limits of the classes of unmet needs, the last one open: one by one, or by shares of many services.
+
+    Examples
+    --------
+    >>> unmet_limits(2), unmet_limits(9), unmet_limits(34)
+    ([0, 1], [0, 1, 2, 3, 5], [0, 4, 8, 11, 19])
+    """
+    return [limit for k in (0, 1, 2, 3, 5) if (limit := max(k, round(n * k / 9))) < n]
 
 
 _ABOUT_GAP = ("kind", "cause", "cause_zh", "zone")

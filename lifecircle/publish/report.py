@@ -38,7 +38,7 @@ def index_page(found: Findings, about: About, water: list[Any], *, self_check: s
     ``self_check`` is the markup of what was proved before anything was written.
     """
     coverage, gaps = found.coverage, found.gaps
-    title = Text(about.title, about.title_zh)
+    title, told = Text(about.title, about.title_zh), classes(coverage)
     date, date_zh = about.data_date or "unknown date", about.data_date or "未知"
     banner = f'<p class="notice" role="note">{both(about.notice, about.notice_zh)}</p>' if about.notice else ""
     body = [
@@ -46,9 +46,9 @@ def index_page(found: Findings, about: About, water: list[Any], *, self_check: s
         f"<h1>{title.html}</h1>",
         banner,
         section("Is the life circle complete?", "生活圈是否完整？", _headline_part(coverage)),
-        sketches.overview(coverage, water),
+        sketches.overview(coverage, water, told),
         section("Coverage by zone and service", "分区覆盖", _zone_part(coverage)),
-        section("How far people walk", "步行远近", sketches.walks(coverage, classes(coverage))),
+        section("How far people walk", "步行远近", sketches.walks(coverage, told)),
         section("What the plan promises", "规划承诺", promises.promise_part(found.promises, coverage.cells.region))
         if found.promises.promises
         else "",

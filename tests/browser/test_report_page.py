@@ -157,7 +157,7 @@ def test_nothing_is_cropped_on_paper(open_page: Open, page_text: str, width: int
 def test_pictures_and_links_have_names_and_controls_labels(open_page: Open, page_text: str) -> None:
     page = open_page(page_text)
     assert page.locator("svg[role=img]").count() > 5
-    assert page.locator("svg:not([aria-label])").count() == 0
+    assert page.locator("svg:not([aria-label]):not([aria-hidden])").count() == 0
     assert page.evaluate("[...document.querySelectorAll('a, button')].every((e) => e.textContent.trim())")
     assert page.evaluate("[...document.querySelectorAll('input')].every((e) => e.closest('label').innerText.trim())")
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")

@@ -326,3 +326,11 @@ def test_words_have_both_languages_with_the_same_places() -> None:
         assert english, key
         assert chinese, key
         assert re.findall(r"\{\d\}", english) == re.findall(r"\{\d\}", chinese), key
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 9, 12, 34, 60])
+def test_classes_of_unmet_needs_span_all_services(n: int) -> None:
+    limits = maps.unmet_limits(n)
+    assert limits[0] == 0
+    assert limits == sorted(set(limits))
+    assert limits[-1] < n <= 2 * max(1, limits[-1]) + 1  # the open class holds half of them at most
