@@ -128,7 +128,19 @@ def test_the_picture_moves_far_parts_beside_the_others(tmp_path):
     )
     text = Study.from_toml(study).run().page("index")
     assert text.count("moved here, same scale") == 1
-    assert "moved here" not in Study.from_toml(town.draw(tmp_path / "near")).run().page("index")
+    assert "moved here" not in Study.from_toml(town.draw(tmp_path)).run().page("index")
+
+
+def test_no_column_of_clauses_stands_empty(folder):
+    """The town's standard has none; the table says what its verdicts are held to."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    table = text[text.index("The standard, clause by clause") :]
+    table = table[: table.index("</section>")]
+    assert "the mark is 100 %" in table
+    assert ">Clause<" not in table
+    assert len(re.findall("<th scope=col", table)) == len(
+        re.findall("<t[hd]", table[table.index("<tbody>") :].split("</tr>")[0])
+    )
 
 
 def test_nobody_lives_in_a_zone(tmp_path):

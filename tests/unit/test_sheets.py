@@ -144,6 +144,10 @@ def test_the_scorecard_is_the_table_of_the_folder(results, folder, summary):
             assert row[2].small == (pair if told["denominator"] else "")
         if told["value"] != told["value"]:
             assert row[2].text in {"–", "no residents"}
+        said = {"full": "met", "not full": "not met", "unknown": "unknown", "absent": "none in the data"}[
+            told["verdict"]
+        ]
+        assert row[3].text == next((r["wording"] for r in summary["clauses"] if r["rule"] == told["rule"]), said)
         if not pd.isna(told["year"]):
             assert row[1].text == f"Region, {told['year']}"
 
