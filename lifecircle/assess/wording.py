@@ -34,14 +34,14 @@ def people_text(people: float | None) -> str:
 
     Examples
     --------
-    >>> people_text(1234.9), people_text(None), people_text(0.4)
-    ('1,235', 'unknown', 'fewer than 1')
+    >>> people_text(1234.9), people_text(2.5), people_text(None), people_text(0.4)
+    ('1,235', '3', 'unknown', 'fewer than 1')
     """
     if people is None:
         return UNKNOWN_TEXT
     if 0 < people < 1:
         return "fewer than 1"
-    return f"{people:,.0f}"
+    return f"{math.floor(people + 0.5):,}"  # halves upwards, as scripts round
 
 
 def rate_text(value: float) -> str:

@@ -281,6 +281,7 @@ def payload(scene: Scene) -> dict[str, Any]:
         "words": WORDS,
         "bounds": bounds(scene),
         "cells": _cells(scene.cells),
+        "edge": _edge(scene.cells),
         "services": [_service(service, scene) for service in scene.services],
         "layers": _layers(scene),
         "streets": streets
@@ -343,6 +344,12 @@ def _cells(cells: CellGrid) -> dict[str, Any]:
         "status": pack(cells.status),
         "ids": ids,
     }
+
+
+def _edge(cells: CellGrid) -> dict[str, Any]:
+    """Count the cells at the edge of the data; their people in 1/1024 person, as the layers and the summary do."""
+    those = cells.population[cells.status == EDGE]
+    return {"cells": len(those), "people": float(np.rint(np.nan_to_num(those) * 1024.0).sum()) / 1024.0}
 
 
 def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:

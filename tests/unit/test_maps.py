@@ -334,3 +334,12 @@ def test_classes_of_unmet_needs_span_all_services(n: int) -> None:
     assert limits[0] == 0
     assert limits == sorted(set(limits))
     assert limits[-1] < n <= 2 * max(1, limits[-1]) + 1  # the open class holds half of them at most
+
+
+def test_people_at_the_edge_are_summed_exactly() -> None:
+    """Tenths of a person, as cells are packed, add to another number."""
+    population = np.array([10.04, 20.04, 0.04, 5.0, 30.04, np.nan])
+    cells = maps.CellGrid(**(vars(scene().cells) | {"status": np.full(6, 3, dtype=np.uint8), "population": population}))
+    edge = data_of(leaflet.render(scene(cells=cells)))["edge"]
+    assert edge["cells"] == 6
+    assert edge["people"] == pytest.approx(np.nansum(population), abs=0.003)

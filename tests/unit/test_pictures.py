@@ -104,7 +104,7 @@ def test_gaps_facilities_and_streets_add_up_to_the_summary(results, summary):
 
 
 def test_the_sentence_is_the_headline_of_the_report(results, folder):
-    page = (folder / "index.html").read_text(encoding="utf-8")
+    page = (folder / "index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
     for lang in ("en", "zh"):
         assert legends.shown(results, "unmet", Lettering.of(lang)).legend.sentence in page
     assert "45.9 %" in legends.shown(results, "clinic", Lettering.of("en")).legend.sentence

@@ -258,7 +258,8 @@ function lifecircleMap(map) {
     byId('notice').replaceChildren(name(notice || ''));
     for (const element of document.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
     for (const element of document.querySelectorAll('[data-label]')) element.ariaLabel = t(element.dataset.label);
-    const sentences = local(scene.headline, scene.headline_zh).map((text) => make('p', {dir: 'auto'}, text));
+    const sentences = local(scene.headline, scene.headline_zh)
+      .map((text) => make('p', {dir: 'auto'}, text.replaceAll(' %', '\u00a0%')));
     byId('headline').replaceChildren(...sentences, make('p', {class: 'lc-hint'}, t('hint')));
     byId('facts').lastElementChild.replaceChildren(...local(scene.facts, scene.facts_zh)
       .flatMap(([label, value]) => line(name(label), make('bdi', {}, value))));
