@@ -214,7 +214,7 @@ def _rules(results: "Results", letters: Lettering, rules: list[dict[str, Any]]) 
             (
                 Cell(title or letters.name(told["rule"], most=60)),
                 Cell(where + year),
-                Cell(say(found.text, figure_zh(_said(letters, found.text))), say(found.small, figure_zh(found.small))),
+                Cell(say(found.text, figure_zh(found.text)), say(found.small, figure_zh(found.small))),
                 Cell(say(*_VERDICTS[verdict]) if verdict in _VERDICTS else letters.name(verdict)),
                 Cell("", letters.name(clause + status, most=240)),
             )
