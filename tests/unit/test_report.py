@@ -143,6 +143,16 @@ def test_no_column_of_clauses_stands_empty(folder):
     )
 
 
+def test_chinese_has_a_space_between_figure_and_word_and_one_word_for_a_cell(folder):
+    for name in ("index", "coverage", "gaps"):
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        text = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+        assert not re.findall(r"[\d%][人个公米分].{9}", text), name
+        assert "网格" not in text
+        assert "格网" in text
+        assert "1 parts" not in text
+
+
 def test_nobody_lives_in_a_zone(tmp_path):
     study = town.draw(tmp_path)
     boundary(
