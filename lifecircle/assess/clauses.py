@@ -23,6 +23,9 @@ VERDICTS = {
 }
 """Verdicts and how they are said: a radius that should not be exceeded (不宜) is advice, what must be (应) a duty."""
 
+MARK = ("A rule is met where everybody has it: the mark is 100 %.", "“达标”指全部居民都达到要求，即 100 %。")
+"""What the verdict of a region is held to, English and Chinese."""
+
 
 @dataclass(frozen=True)
 class Alternative:

@@ -1,5 +1,6 @@
 """Why a cell has its verdicts: the walks behind them, and what is left of each limit."""
 
+import math
 from dataclasses import dataclass
 from html import escape
 
@@ -79,7 +80,7 @@ class Explanation:
 
         rows = "".join(
             f"<tr><td>{escape(r.title)}</td><td>{escape(r.nearest)}</td><td>{written(r, r.walk)}</td>"
-            f"<td>{'' if r.slack is None else f'{r.slack:+.0f} {r.unit}'}</td><td>{escape(r.second)}</td>"
+            f"<td>{'' if r.slack is None else f'{math.floor(r.slack):+d} {r.unit}'}</td><td>{escape(r.second)}</td>"
             f"<td>{escape(r.verdict)}</td></tr>"
             for r in self.reasons
         )

@@ -43,14 +43,14 @@ def people_text(people: float | None) -> str:
 
     Examples
     --------
-    >>> people_text(1234.9), people_text(None), people_text(0.4)
-    ('1,235', 'unknown', 'fewer than 1')
+    >>> people_text(1234.9), people_text(2.5), people_text(None), people_text(0.4)
+    ('1,235', '3', 'unknown', 'fewer than 1')
     """
     if people is None:
         return UNKNOWN_TEXT
     if 0 < people < 1:
         return "fewer than 1"
-    return f"{people:,.0f}"
+    return f"{math.floor(people + 0.5):,}"  # halves upwards, as scripts round
 
 
 def rate_text(value: float) -> str:
@@ -134,14 +134,16 @@ def threshold_text(service: Service, unit: str, *, chinese: bool = False) -> str
 def cost_text(value: float | None, unit: str, cutoff: float) -> str:
     """Write a walk in minutes or metres; beyond the cutoff it is only known to be longer.
 
+    It is rounded up, as the map pages do (``cost`` in ``text.js``): 15 min 1 s never reads as the 15 min it misses.
+
     Examples
     --------
-    >>> cost_text(905.0, "s", 1800.0), cost_text(None, "s", 1800.0), cost_text(350.0, "m", 2000.0)
+    >>> cost_text(901.0, "s", 1800.0), cost_text(None, "s", 1800.0), cost_text(349.2, "m", 2000.0)
     ('15.1 min', '> 30 min', '350 m')
     """
     if value is None or value != value or value == float("inf"):  # noqa: PLR0124
         return f"> {limit_text(cutoff, unit)}"
-    return f"{value / 60:.1f} min" if unit == "s" else f"{value:.0f} m"
+    return f"{math.ceil(value / 6 - 1e-9) / 10:.1f} min" if unit == "s" else f"{math.ceil(value)} m"
 
 
 def tidy_numbers(value: float | None) -> float | int | None:

@@ -245,12 +245,12 @@ def sentences(figures: Iterable[Figure], names: Mapping[str, tuple[str, str]], t
         amount, total = people_text(figure.met), people_text(figure.total)
         share = share_text(figure.met, figure.total)
         doubt = f"; {people_text(figure.unknown)} could not be judged" if figure.unknown else ""
-        doubt_zh = f"；{people_text(figure.unknown)}{what_zh}无法判定" if figure.unknown else ""
+        doubt_zh = f"；{people_text(figure.unknown)} {what_zh}无法判定" if figure.unknown else ""
         out.append(
             Sentence(
                 figure.kind,
                 f"{name}: {share} of {total} {what} ({amount}) reach {needs[0]} {near}{doubt}.",
-                f"{name_zh}：{total}{what_zh}中 {share}（{amount}）{near_zh}{needs[1]}{doubt_zh}。",
+                f"{name_zh}：{total} {what_zh}中 {share}（{amount}）{near_zh}{needs[1]}{doubt_zh}。",
             )
         )
     return out

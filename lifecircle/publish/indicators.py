@@ -8,6 +8,7 @@ from lifecircle.assess.findings import Findings
 from lifecircle.assess.indicators import NEAREST
 from lifecircle.assess.wording import (
     amount_text,
+    cost_text,
     group_zh,
     lack_text,
     limit_text,
@@ -333,7 +334,7 @@ def _completeness(told: dict[str, Any]) -> str:
 def _cost(value: float | None, unit: str) -> str:
     if value is None:
         return "beyond the search"
-    return f"{value / 60:.1f} min" if unit == "s" else f"{value:.0f} m"
+    return cost_text(value, unit, value)
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """The layers a picture can show, and what their legends say: classes, colours and counts, before anything is drawn."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -59,8 +60,8 @@ _SAID = {
     "total": ("Total", "合计"),
     "lives": ("{0} residents in {1} cells.", "{1} 个格网，{0} 名居民。"),
     "cells": ("{0} residential cells.", "{0} 个居住格网。"),
-    "reach": ("{0} of {1} people ({2}) reach it {3}.", "{1}人中 {0}（{2}）{3}。"),
-    "reach_cells": ("{0} of {1} residential cells ({2}) reach it {3}.", "{1}个居住格网中 {0}（{2}）{3}。"),
+    "reach": ("{0} of {1} people ({2}) reach it {3}.", "{1} 人中 {0}（{2}）{3}。"),
+    "reach_cells": ("{0} of {1} residential cells ({2}) reach it {3}.", "{1} 个居住格网中 {0}（{2}）{3}。"),
     "several": (" One that gives several services counts with each.", "一处提供多类服务的，分别计入各类。"),
     "edge": (
         "Dotted: {0} residents at the edge of the data, where what lies beyond could change the answer.",
@@ -318,7 +319,7 @@ def _minutes(text: str, letters: Lettering) -> str:
 
 def _people(amount: float) -> str:
     """Write people as the map page does: a part of a person is not nobody."""
-    return "< 1" if 0 < amount < 0.5 else f"{amount:,.0f}"  # noqa: PLR2004
+    return "< 1" if 0 < amount < 0.5 else f"{math.floor(amount + 0.5):,}"  # noqa: PLR2004
 
 
 def _row(label: str, mark: Mark, colour: str, amounts: tuple[float, ...], whole: float | None, shape: str = "o") -> Row:

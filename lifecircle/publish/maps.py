@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import shapely
 
 from lifecircle.publish.words import WORDS
 
@@ -43,7 +44,6 @@ CAUSE_COLOURS = {
 
 _CELL_ID = re.compile(r"r(0|[1-9]\d{0,8})c(0|[1-9]\d{0,8})")
 _LIMITS = {"s": (300.0, 600.0, 900.0, 1200.0, 1800.0), "m": (300.0, 500.0, 800.0, 1000.0, 2000.0)}
-_UNMET_LIMITS = (0, 1, 2, 3, 5)
 
 # Teal is met, yellow to brown is not met: the pair stays apart for the common kinds of colour blindness and in grey.
 _MET = ("#0b5f59", "#43a097", "#a8d8cf")
@@ -256,18 +256,17 @@ def _shapes(shapes: Shapes) -> dict[str, Any]:
 
 
 def _label_point(rings: Sequence[Ring]) -> list[float]:
-    """Return [lat, lon] in the middle of the widest stretch inside the shape at half its height."""
-    y = (min(r[:, 1].min() for r in rings) + max(r[:, 1].max() for r in rings)) / 2.0
-    crossings: list[float] = []
-    for ring in rings:
-        a, b = np.asarray(ring), np.roll(ring, -1, axis=0)
-        hit = (a[:, 1] <= y) != (b[:, 1] <= y)
-        a, b = a[hit], b[hit]
-        crossings += (a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])).tolist()
-    crossings.sort()
-    inside = list(zip(crossings[::2], crossings[1::2], strict=False))
-    left, right = max(inside, key=lambda pair: pair[1] - pair[0], default=(rings[0][0, 0], rings[0][0, 0]))
-    return [round(float(y), 6), round(float(left + right) / 2.0, 6)]
+    """Return [lat, lon] of a shape's label."""
+    lines = [shapely.linestrings(np.vstack([ring, ring[:1]])) for ring in rings]
+    area = shapely.build_area(shapely.multilinestrings(lines))
+    lon, lat = rings[0][0] if shapely.is_empty(area) else label_place(area).coords[0]
+    return [round(float(lat), 6), round(float(lon), 6)]
+
+
+def label_place(shape: Any) -> Any:
+    """Point to name a shape at: inside its largest part."""
+    parts = shapely.get_parts(shape)
+    return parts[int(np.argmax(shapely.area(parts)))].representative_point()
 
 
 def payload(scene: Scene) -> dict[str, Any]:
@@ -282,6 +281,7 @@ def payload(scene: Scene) -> dict[str, Any]:
         "words": WORDS,
         "bounds": bounds(scene),
         "cells": _cells(scene.cells),
+        "edge": _edge(scene.cells),
         "services": [_service(service, scene) for service in scene.services],
         "layers": _layers(scene),
         "streets": streets
@@ -344,6 +344,12 @@ def _cells(cells: CellGrid) -> dict[str, Any]:
         "status": pack(cells.status),
         "ids": ids,
     }
+
+
+def _edge(cells: CellGrid) -> dict[str, Any]:
+    """Count the cells at the edge of the data; their people in 1/1024 person, as the layers and the summary do."""
+    those = cells.population[cells.status == EDGE]
+    return {"cells": len(those), "people": float(np.rint(np.nan_to_num(those) * 1024.0).sum()) / 1024.0}
 
 
 def _service(service: ServiceLayer, scene: Scene) -> dict[str, Any]:
@@ -413,7 +419,7 @@ def layers(
     if kind == "gaps":
         each = (_layer("met", i, (0,), _GAP_CELLS, met[i] == 0, ok & (met[i] >= 0), main, people) for i in range(n))
         return [_layer("unmet", -1, (0,), _GAP_CELLS, unmet, judged, main, people), *each]
-    limits = [limit for limit in _UNMET_LIMITS if limit < n]
+    limits = unmet_limits(n)
     made = [_layer("unmet", -1, limits, [_MET[1], *_ramp(_UNMET, len(limits))], unmet, judged, main, people)]
     for i, service in enumerate(services):
         bounds = _service_limits(service, cutoffs)
@@ -457,6 +463,17 @@ def _layer(  # noqa: PLR0913, PLR0917
         "cells": np.bincount(position[main], minlength=n + 1).tolist(),
         "people": sums.tolist() if np.isfinite(population).any() else None,
     }
+
+
+def unmet_limits(n: int) -> list[int]:
+    """Return upper limits of the classes of unmet needs, the last one open: one by one, or by shares of many services.
+
+    Examples
+    --------
+    >>> unmet_limits(2), unmet_limits(9), unmet_limits(34)
+    ([0, 1], [0, 1, 2, 3, 5], [0, 4, 8, 11, 19])
+    """
+    return [limit for k in (0, 1, 2, 3, 5) if (limit := max(k, round(n * k / 9))) < n]
 
 
 _ABOUT_GAP = ("kind", "cause", "cause_zh", "zone")

@@ -32,6 +32,16 @@ def both(english: str, chinese: str = "") -> str:
     return Text(english, chinese).html
 
 
+def kept(english: str, chinese: str = "") -> str:
+    """Escape running text as `both` does; no line breaks between a number and its per cent."""
+    return both(english.replace(" %", "\u00a0%"), chinese.replace(" %", "\u00a0%"))
+
+
+def breaking(english: str, chinese: str = "") -> str:
+    """Escape tag rules as `both` does; lines may break behind ``|`` and ``=``."""
+    return both(*(re.sub(r"[|=]", "\\g<0>\u200b", text) for text in (english, chinese))).replace("\u200b", "<wbr>")
+
+
 def section(english: str, chinese: str, body: str) -> str:
     """Return a part of the page with its heading."""
     return f"<section><h2>{both(english, chinese)}</h2>{body}</section>"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lifecircle.assess.clauses import MARK, VERDICTS
 from lifecircle.assess.coverage import ALL
 from lifecircle.assess.promises import VERDICTS as PROMISED
 from lifecircle.assess.promises import Told
@@ -20,12 +21,8 @@ if TYPE_CHECKING:
     from lifecircle.publish.results import Results
 
 _ABREAST = {"A4": 7, "A3": 9}  # columns of places in a table
-_VERDICTS = {
-    "full": ("all", "全部"),
-    "not full": ("not all", "未全部"),
-    "absent": ("none in the data", "数据中没有"),
-    "unknown": ("unknown", "未知"),
-} | PROMISED
+# In the words of the report; the table of the folder has its own for all services together.
+_VERDICTS = VERDICTS | PROMISED | {"full": VERDICTS["met"], "not full": VERDICTS["not_met"], "absent": VERDICTS["none"]}
 
 
 def paper(results: "Results", *, lang: str = "en", size: str = "A4") -> bytes:
@@ -181,8 +178,8 @@ def _scorecard(results: "Results", letters: Lettering) -> Iterator[Block]:
     yield Heading(say("Scorecard", "评分表"))
     standard = results.terms().standard
     name = letters.name(standard.title, standard.title_zh, most=120)
-    lead = f"{name}. A status other than verified is an editable default."
-    yield Paragraph(say(lead, f"{name}。未经核实的数字为可修改的默认值。"), small=True)
+    lead = f"{name}. {MARK[0]} A status other than verified is an editable default."
+    yield Paragraph(say(lead, f"{name}。{MARK[1]}未经核实的数字为可修改的默认值。"), small=True)
     yield _rules(results, letters, rules)
     if promises:
         yield Heading(say("What the plan promises", "规划承诺"))
@@ -194,6 +191,7 @@ def _rules(results: "Results", letters: Lettering, rules: list[dict[str, Any]]) 
     summary, say = results.summary, letters.say
     titles = {ALL: say("All services", "全部服务")}
     titles |= {one.rule: letters.name(one.title, one.title_zh, most=80) for one in summary.clauses}
+    judged = {one.rule: one.verdict for one in summary.clauses}
     promised = {one.promise: letters.name(one.title, one.title_zh, most=80) for one in summary.promises}
     heads = (
         say("Rule", "规则"), say("Where, when", "范围、年份"), say("Found", "结果"), say("Verdict", "结论"),
@@ -211,14 +209,13 @@ def _rules(results: "Results", letters: Lettering, rules: list[dict[str, Any]]) 
         clause = ": ".join(part for part in (told["clause"], told["source"]) if part)
         status = told["status"] and say(f" ({told['status']})", f"（{STATUS_ZH.get(told['status'], told['status'])}）")
         title = (promised if told["kind"] == "promise" else titles).get(told["rule"])
+        verdict = told["verdict"] if told["kind"] == "promise" else judged.get(told["rule"], told["verdict"])
         rows.append(
             (
                 Cell(title or letters.name(told["rule"], most=60)),
                 Cell(where + year),
-                Cell(say(found.text, figure_zh(_said(letters, found.text))), say(found.small, figure_zh(found.small))),
-                Cell(
-                    say(*_VERDICTS[told["verdict"]]) if told["verdict"] in _VERDICTS else letters.name(told["verdict"])
-                ),
+                Cell(say(found.text, figure_zh(found.text)), say(found.small, figure_zh(found.small))),
+                Cell(say(*_VERDICTS[verdict]) if verdict in _VERDICTS else letters.name(verdict)),
                 Cell("", letters.name(clause + status, most=240)),
             )
         )

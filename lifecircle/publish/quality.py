@@ -111,6 +111,7 @@ def _data_table(coverage: Coverage, about: "About") -> str:
     )
 
 
+_POLICIES_ZH = {"open": "开放", "residents": "限居民", "closed": "封闭"}
 _STATUS_ZH = {"unsnapped": "（未接入路网）", "outside_data": "（位于数据范围外）"}
 
 
@@ -210,16 +211,17 @@ def _policy_table(coverage: Coverage) -> str:
     ]
     km = streets.length_m[streets.private].sum() / 1000
     used = ", ".join(f"{name}: {profile.gates}" for name, profile in coverage.profiles.items())
+    used_zh = "，".join(f"{profile.title_zh}：{_POLICIES_ZH[profile.gates]}" for profile in coverage.profiles.values())
     lead = both(
         f"{km:,.1f} km of ways are private, or lie behind private gates (this run: {used}). "
         "open: all may pass. residents: people walk out of their own compound and into the one they "
         "are going to, and cut through none. closed: nobody is let in.",
-        f"{km:,.1f} 公里道路为私有或位于门禁之内（本次：{used}）。open：均可通行；"
-        "residents：可出入本人与目的地所在小区，不可穿行其他小区；closed：不得进入。",
+        f"{km:,.1f} 公里道路为私有或位于门禁之内（本次：{used_zh}）。开放：均可通行；"
+        "限居民：可出入本人与目的地所在小区，不可穿行其他小区；封闭：不得进入。",
     )
     heads = [
         head(both("Service", "服务")),
-        *(head(both(f"Covered, {policy}", f"覆盖率，{policy}"), numeric=True) for policy in found),
+        *(head(both(f"Covered, {policy}", f"覆盖率（{_POLICIES_ZH[policy]}）"), numeric=True) for policy in found),
     ]
     return f"{heading}<p>{lead}</p>{table(heads, rows)}"
 
@@ -233,8 +235,9 @@ def _island_table(coverage: Coverage) -> str:
     bare = [island for island in found if not island.used]
     bare_km = sum(island.street_km for island in bare)
     lead = both(
-        f"{len(used):,} parts cut off from the largest have people who can join nothing else, or facilities (all in "
-        f"summary.json); {len(bare):,} further parts ({bare_km:,.1f} km) have neither.",
+        f"{_parts(len(used), 'part')} cut off from the largest {'has' if len(used) == 1 else 'have'} people who can join "
+        f"nothing else, or facilities (all in summary.json); {_parts(len(bare), 'further part')} ({bare_km:,.1f} km) "
+        f"{'has' if len(bare) == 1 else 'have'} neither.",
         f"{len(used):,} 个与主路网不连通的部分有仅能接入其中的居民或设施（详见 summary.json）；另有 {len(bare):,} 个（{bare_km:,.1f} 公里）两者皆无。",
     )
     text = f"{_heading('Islands of the network', '孤立路网')}<p>{lead}</p>"
@@ -251,6 +254,10 @@ def _island_table(coverage: Coverage) -> str:
         + table(heads, [_island_row(island) for island in used[:_LONGEST]])
         + (f"<p>{more}</p>" if len(used) > _LONGEST else "")
     )
+
+
+def _parts(n: int, what: str) -> str:
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
 def _island_row(island: Island) -> str:

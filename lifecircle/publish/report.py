@@ -14,7 +14,7 @@ from lifecircle.assess.wording import cost_text, people_text, share_text, thresh
 from lifecircle.profiles import TICKS
 from lifecircle.publish import indicators, promises, quality, scorecard, sketches
 from lifecircle.publish.about import About, Sentence, Terms, headline, method
-from lifecircle.publish.markup import Text, both, cited, head, number, row, said, section, table
+from lifecircle.publish.markup import Text, both, breaking, cited, head, kept, number, row, said, section, table
 from lifecircle.publish.scene import classes
 from lifecircle.standards import TagRule
 
@@ -38,7 +38,7 @@ def index_page(found: Findings, about: About, water: list[Any], *, self_check: s
     ``self_check`` is the markup of what was proved before anything was written.
     """
     coverage, gaps = found.coverage, found.gaps
-    title = Text(about.title, about.title_zh)
+    title, told = Text(about.title, about.title_zh), classes(coverage)
     date, date_zh = about.data_date or "unknown date", about.data_date or "未知"
     banner = f'<p class="notice" role="note">{both(about.notice, about.notice_zh)}</p>' if about.notice else ""
     body = [
@@ -46,9 +46,9 @@ def index_page(found: Findings, about: About, water: list[Any], *, self_check: s
         f"<h1>{title.html}</h1>",
         banner,
         section("Is the life circle complete?", "生活圈是否完整？", _headline_part(coverage)),
-        sketches.overview(coverage, water),
+        sketches.overview(coverage, water, told),
         section("Coverage by zone and service", "分区覆盖", _zone_part(coverage)),
-        section("How far people walk", "步行远近", sketches.walks(coverage, classes(coverage))),
+        section("How far people walk", "步行远近", sketches.walks(coverage, told)),
         section("What the plan promises", "规划承诺", promises.promise_part(found.promises, coverage.cells.region))
         if found.promises.promises
         else "",
@@ -105,7 +105,7 @@ def _headline_part(coverage: Coverage) -> str:
 
 
 def _item(line: Sentence) -> str:
-    return f"<li>{both(line.english, line.chinese)}</li>"
+    return f"<li>{kept(line.english, line.chinese)}</li>"
 
 
 def _zone_part(coverage: Coverage) -> str:
@@ -203,7 +203,7 @@ def _service_table(coverage: Coverage) -> str:
                 both(service.title, service.title_zh),
                 [
                     number(limit, service.threshold.value),
-                    f"<td>{'<br>'.join(map(_tags, service.tags))}</td>",
+                    f"<td class=tags>{'<br>'.join(map(_tags, service.tags))}</td>",
                     f"<td>{cited(service.threshold.source, service.threshold.status)}</td>",
                 ],
             )
@@ -223,7 +223,7 @@ def _tags(rule: TagRule) -> str:
         english, chinese = f"{english}, unless {tag}", f"{chinese}，{tag} 除外"
     if rule.name:
         english, chinese = f"{english}, name like {rule.name}", f"{chinese}，名称匹配 {rule.name}"
-    return both(english, chinese)
+    return breaking(english, chinese)
 
 
 def _glossary() -> str:

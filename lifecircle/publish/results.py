@@ -107,11 +107,12 @@ class GapTold(_Part):
 
 
 class RuleTold(_Part):
-    """A rule of the standard by its key, with what it is called."""
+    """A rule of the standard by its key, with what it is called and a key of its verdict's words."""
 
     rule: str
     title: str
     title_zh: str
+    verdict: str
 
 
 class PromiseTold(_Part):

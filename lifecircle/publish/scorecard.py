@@ -8,7 +8,7 @@ import pandas as pd
 import shapely
 
 from lifecircle.assess.capacity import NormFigure
-from lifecircle.assess.clauses import VERDICTS, Clause, Clauses, composite_met
+from lifecircle.assess.clauses import MARK, VERDICTS, Clause, Clauses, composite_met
 from lifecircle.assess.coverage import Coverage, Figure
 from lifecircle.assess.findings import Findings
 from lifecircle.assess.gaps import CAUSES, Gap, Gaps
@@ -214,8 +214,9 @@ def clause_part(clauses: Clauses) -> str:
     told = ", ".join(f"{n} {VERDICTS[name][0]}" for name, n in count.items() if n)
     told_zh = "，".join(f"{VERDICTS[name][1]} {n}" for name, n in count.items() if n)
     law = "" if standard.legal == "none" else f" ({standard.legal})"
+    named = any(row.clause for row in clauses.rows)  # some standards have no clauses
     heads = [
-        head(both("Clause", "条文")), head(both("What", "项目")), head(both("Rule", "要求")),
+        *([head(both("Clause", "条文"))] if named else []), head(both("What", "项目")), head(both("Rule", "要求")),
         head(both("Facilities", "设施"), numeric=True), head(both("Residents", "居民"), numeric=True),
         head(both("Residential land", "居住用地"), numeric=True), head(both("Verdict", "结论")),
         head(both("Source", "来源")),
@@ -224,15 +225,15 @@ def clause_part(clauses: Clauses) -> str:
     return (
         f"<p>{both(f'{standard.title}{law}: {told}.', f'{standard.title_zh}：{told_zh}。')}</p>{note}<p>"
         + both(
-            "A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
+            f"{MARK[0]} A distance that should not be exceeded is advice; a facility its tier must have is a duty. A number that is "
             "not verified is an editable default. Facilities outside the boundary count where they are within reach.",
-            "“不宜”超过的距离为建议，“应”配建的设施为要求。未经核实的数字为可修改的默认值。边界外但可达的设施计入。来源与备注照录标准文件。",
+            f"{MARK[1]}“不宜”超过的距离为建议，“应”配建的设施为要求。未经核实的数字为可修改的默认值。边界外但可达的设施计入。来源与备注照录标准文件。",
         )
-        + f"</p>{table(heads, [_html_row(row) for row in clauses.rows])}"
+        + f"</p>{table(heads, [_html_row(row, named=named) for row in clauses.rows])}"
     )
 
 
-def _html_row(row: Clause) -> str:
+def _html_row(row: Clause, *, named: bool) -> str:
     unit = "m" if row.rule.endswith("(metres)") else "s"
     others = "".join(
         f"<br><small>{said(limit_text(a.value, unit))}: {said(share_text(a.met, a.total))} "
@@ -254,7 +255,7 @@ def _html_row(row: Clause) -> str:
 
     land = "" if not row.land[1] else said(f"{(row.land[0] or 0) / 1e6:.2f} km²")
     return (
-        f"<tr><td>{escape(row.clause)}</td><th scope=row>{both(row.title, row.title_zh)}<br><small>{what}</small></th>"
+        f"<tr>{f'<td>{escape(row.clause)}</td>' if named else ''}<th scope=row>{both(row.title, row.title_zh)}<br><small>{what}</small></th>"
         f"<td>{both(row.rule, row.rule_zh)}{others}</td>"
         + number("–" if row.facilities is None else f"{row.facilities:,}", row.facilities or 0)
         + share(0, said(people_text(row.people[0])))

@@ -1,6 +1,7 @@
 """Pictures inside the report, as inline SVG: the region at a glance, the worst gaps, and walks by service."""
 
 import base64
+import math
 from html import escape
 from itertools import pairwise
 from typing import Any
@@ -12,9 +13,11 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import MemoryFile
 
-from lifecircle.assess.coverage import MET, UNKNOWN, Coverage
+from lifecircle.assess.coverage import MET, NOT_MET, UNKNOWN, Coverage
 from lifecircle.assess.gaps import Gap
 from lifecircle.assess.wording import limit_text, share_text
+from lifecircle.publish.insets import Bounds, windows
+from lifecircle.publish.maps import EDGE, OK
 from lifecircle.publish.markup import Text, both, said_zh
 
 _MAIN_ROADS = frozenset(
@@ -23,7 +26,8 @@ _MAIN_ROADS = frozenset(
 _STREETS = frozenset(["residential", "unclassified", "living_street", "road", "service", "pedestrian"])
 _WIDTH = 1100  # pixels of the overview picture
 _TALLEST = 0.8  # its height, as a share of its width, at most
-_UNMET = ((0, "#0b5f59"), (1, "#fce3a6"), (2, "#f0a04b"), (4, "#c2571a"), (6, "#6e230b"))
+_HIGH = (0.62, _TALLEST, 0.95)  # the same where parts of the region are moved and find room
+_LETTERS = 1.7  # pixels of the picture to the point
 _NOT_JUDGED = "#9a9a9a"
 
 
@@ -46,79 +50,46 @@ def joined(lines: NDArray[np.object_]) -> NDArray[np.object_]:
     return np.asarray(shapely.get_parts(shapely.line_merge(shapely.multilinestrings(parts))), dtype=object)
 
 
-def overview(coverage: Coverage, water: list[Any]) -> str:
-    """Picture of the number of unmet needs: pixels in the metre CRS, with outlines drawn over them."""
+def overview(coverage: Coverage, water: list[Any], classes: list[dict[str, Any]]) -> str:
+    """Picture of the number of unmet needs: pixels in the metre CRS, with outlines drawn over them.
+
+    Parts of the region that lie far off are drawn beside the others.
+
+    Parameters
+    ----------
+    classes : list of dict
+        As ``summary.json`` has them.
+    """
     cells, region = coverage.cells, coverage.cells.region
-    west, south, east, north = region.project(region.boundary).bounds
-    widen = max(0.0, (north - south) / _TALLEST - (east - west)) / 2  # a tall region in a wide frame, not in a void
-    west, east = west - widen, east + widen
-    scale = (east - west) / _WIDTH
-    width, height = (max(1, int(np.ceil(size / scale))) for size in (east - west, north - south))
-    x = west + (np.arange(width) + 0.5) * scale
-    y = north - (np.arange(height) + 0.5) * scale
-    gx, gy = np.meshgrid(x, y)
-    rx, ry = pyproj.Transformer.from_crs(region.crs, cells.crs, always_xy=True).transform(gx, gy)
-    column, row = ~cells.transform @ (rx, ry)  # type: ignore[operator]
-    column, row = np.floor(column).astype(int), np.floor(row).astype(int)
-    grid = np.full((cells.shape[0] + 1, cells.shape[1] + 1), -2, dtype=np.int16)
-    met_n = coverage.met_n
-    grid[cells.row - cells.origin[0], cells.column - cells.origin[1]] = np.where(
-        met_n < 0, -1, len(coverage.keys) - met_n
-    )
-    inside = (column >= 0) & (row >= 0) & (column < cells.shape[1]) & (row < cells.shape[0])
-    unmet = grid[np.where(inside, row, -1), np.where(inside, column, -1)]
-    rgba = np.zeros((4, height, width), dtype=np.uint8)
-    for least, colour in (*_UNMET, (-1, _NOT_JUDGED)):
-        chosen = unmet >= least if least >= 0 else unmet == -1
-        rgba[:, chosen] = np.array([*bytes.fromhex(colour[1:]), 255], dtype=np.uint8)[:, None]
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="PNG",
-            width=width,
-            height=height,
-            count=4,
-            dtype="uint8",
-            transform=Affine(scale, 0, west, 0, -scale, north),
-        ) as picture:
-            picture.write(rgba)
-        encoded = base64.b64encode(memory.read()).decode()
-
-    def path(lines: Any, close: str = "") -> str:
-        x, y = shapely.get_coordinates(lines).T
-        pixels = zip(((x - west) / scale).tolist(), ((north - y) / scale).tolist(), strict=True)
-        points = [f"{px:.1f} {py:.1f}" for px, py in pixels]
-        ends = [0, *np.cumsum(shapely.get_num_coordinates(lines)).tolist()]
-        return "".join(f"M{'L'.join(points[start:end])}{close}" for start, end in pairwise(ends))
-
-    def area(shapes: Any) -> str:
-        rings = shapely.get_rings(polygons(shapes)[0])
-        return path(shapely.simplify(region.project(rings), scale / 2), "Z")
-
-    streets = coverage.network.streets
-    roads = np.flatnonzero(rank_of(streets.kind) == 0)
-    drawn = path(shapely.simplify(joined(streets.lines()[roads]), scale))
-    window = region.unproject(shapely.segmentize(shapely.box(west, south, east, north), (east - west) / 16))
-    wet = np.array(water, dtype=object)
-    broken = ~shapely.is_valid(wet)
-    wet[broken] = shapely.buffer(wet[broken], 0)
-    wet_path = area(shapely.intersection(wet, window))
-    zones = "".join(
-        f'<path d="{area([zone.geometry])}" fill="none" stroke="#333" stroke-width="1.5"/>' for zone in region.zones
-    )
-    overlays = "".join(
-        f'<path d="{area([zone.geometry])}" fill="none" stroke="#333" stroke-width="1" stroke-dasharray="5 4"/>'
-        for zone in region.overlays
-    )
-    rest = [
-        (low, high - 1, colour)
-        for (low, colour), (high, _) in zip(_UNMET[1:], [*_UNMET[2:], (len(coverage.keys) + 1, "")], strict=True)
-        if low <= len(coverage.keys)
-    ]
-    labels = [(both("none unmet: complete", "全部满足"), _UNMET[0][1])] + [
-        (both(f"{n} unmet", f"{n} 项未满足"), colour)
-        for n, colour in ((f"{low}–{high}" if high > low else f"{low}", colour) for low, high, colour in rest)
-    ]
-    if (coverage.met == UNKNOWN).any():
+    told = next(layer for layer in classes if layer["layer"] == "unmet")
+    wide = _WIDTH
+    zones = np.array([region.project(zone.geometry) for zone in region.zones], dtype=object)
+    for share in _HIGH:
+        high = round(wide * share)
+        bounds, moved = windows(zones, (0, 0, wide, high), _LETTERS)
+        if moved:
+            break
+    if not moved:
+        west, south, east, north = region.project(region.boundary).bounds
+        # A tall region in a wide frame, not in a void.
+        widen = max(0.0, (north - south) / _TALLEST - (east - west)) / 2
+        bounds = (west - widen, south, east + widen, north)
+        high = max(1, int(np.ceil(wide * (north - south) / (bounds[2] - bounds[0]))))
+    draw = _Overview(coverage, water, told)
+    parts = [draw.window(bounds, 0, 0, wide, high)]
+    for (x, y, width, height), inside in moved:
+        where = f'x="{x + width / 2:.0f}" y="{y + height - 8:.0f}" font-size="{7 * _LETTERS:.0f}" text-anchor="middle"'
+        parts += [
+            draw.window(inside, x, y, width, height),
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="none" stroke="#4d585c"/>',
+            _written(Text("moved here, same scale", "移至此处，比例相同"), where),
+        ]
+    limits, colours = told["limits"], told["colours"]
+    labels = [(both("none unmet: complete", "全部满足"), colours[0])]
+    for low, most, colour in zip(limits, [*limits[1:], len(coverage.keys)], colours[1:], strict=True):
+        n = f"{low + 1:g}–{most:g}" if most > low + 1 else f"{most:g}"
+        labels.append((both(f"{n} unmet", f"{n} 项未满足"), colour))
+    if told["cells"][-1]:
         labels.append((both("not judged", "未判定"), _NOT_JUDGED))
     key = "".join(f'<span class=k><i style="background:{colour}"></i>{text}</span>' for text, colour in labels)
     shown = int((coverage.met == MET).all(axis=0).sum())
@@ -128,16 +99,99 @@ def overview(coverage: Coverage, water: list[Any]) -> str:
     ).plain
     caption = both("Needs of the life circle unmet in each residential cell:", "各居住格网未满足的生活圈需求：")
     return (
-        f'<figure><svg viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
-        f'<path d="{wet_path}" fill="#d3e4ee" fill-rule="evenodd"/>'
-        f'<image width="{width}" height="{height}" style="image-rendering:pixelated" href="data:image/png;base64,{encoded}"/>'
-        f'<path d="{drawn}" fill="none" stroke="#8a8f8c" stroke-width=".6"/>{zones}{overlays}</svg>'
+        f'<figure><svg viewBox="0 0 {wide} {high}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
         f"<figcaption class=key>{caption} {key}</figcaption></figure>"
     )
 
 
+class _Overview:
+    """Draws windows of the overview picture, in pixels; what it draws is looked up once."""
+
+    def __init__(self, coverage: Coverage, water: list[Any], told: dict[str, Any]) -> None:
+        self.cells, self.region = coverage.cells, coverage.cells.region
+        cells = self.cells
+        unmet = (coverage.met == NOT_MET).sum(axis=0)
+        judged = np.isin(cells.status, (OK, EDGE)) & ((unmet > 0) | (coverage.met != UNKNOWN).all(axis=0))
+        place = np.where(judged, np.searchsorted(told["limits"], unmet), len(told["colours"]))
+        self.grid = np.full((cells.shape[0] + 1, cells.shape[1] + 1), -1, dtype=np.int16)
+        self.grid[cells.row - cells.origin[0], cells.column - cells.origin[1]] = place
+        paint = [bytes.fromhex(colour[1:]) for colour in (*told["colours"], _NOT_JUDGED)]
+        self.paint = np.array(
+            [*([*rgb, 255] for rgb in paint), [0, 0, 0, 0]], dtype=np.uint8
+        )  # the last where no cell is
+        streets = coverage.network.streets
+        self.roads = joined(streets.lines()[np.flatnonzero(rank_of(streets.kind) == 0)])
+        self.wet = np.array(water, dtype=object)
+        broken = ~shapely.is_valid(self.wet)
+        self.wet[broken] = shapely.buffer(self.wet[broken], 0)
+
+    def window(self, bounds: Bounds, left: float, top: float, wide: float, high: float) -> str:
+        """Draw what lies within some bounds, in the metre CRS, into a frame of the picture."""
+        region = self.region
+        west, _, east, north = bounds
+        scale = (east - west) / wide
+
+        def path(lines: Any, close: str = "") -> str:
+            x, y = shapely.get_coordinates(lines).T
+            pixels = zip(((x - west) / scale).tolist(), ((north - y) / scale).tolist(), strict=True)
+            points = [f"{px:.1f} {py:.1f}" for px, py in pixels]
+            ends = [0, *np.cumsum(shapely.get_num_coordinates(lines)).tolist()]
+            return "".join(f"M{'L'.join(points[start:end])}{close}" for start, end in pairwise(ends))
+
+        def area(shapes: Any) -> str:
+            rings = shapely.get_rings(polygons(shapes)[0])
+            return path(shapely.simplify(region.project(rings), scale / 2), "Z")
+
+        def outlines(zones: Any, style: str) -> str:
+            return "".join(f'<path d="{area([zone.geometry])}" fill="none" stroke="#333" {style}/>' for zone in zones)
+
+        frame = shapely.box(*bounds)
+        window = region.unproject(shapely.segmentize(frame, (east - west) / 16))
+        roads = self.roads[shapely.intersects(self.roads, frame)]
+        return (
+            f'<svg x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{high:.1f}" aria-hidden="true">'
+            '<rect width="100%" height="100%" fill="#fbfbf9"/>'
+            f'<path d="{area(shapely.intersection(self.wet, window))}" fill="#d3e4ee" fill-rule="evenodd"/>'
+            f"{self._pixels(bounds, math.ceil(wide), math.ceil(high), scale)}"
+            f'<path d="{path(shapely.simplify(roads, scale))}" fill="none" stroke="#8a8f8c" stroke-width=".6"/>'
+            + outlines(region.zones, 'stroke-width="1.5"')
+            + outlines(region.overlays, 'stroke-width="1" stroke-dasharray="5 4"')
+            + "</svg>"
+        )
+
+    def _pixels(self, bounds: Bounds, width: int, height: int, scale: float) -> str:
+        """Colour every pixel by the cell it lies in."""
+        cells = self.cells
+        west, _, _, north = bounds
+        x = west + (np.arange(width) + 0.5) * scale
+        y = north - (np.arange(height) + 0.5) * scale
+        gx, gy = np.meshgrid(x, y)
+        rx, ry = pyproj.Transformer.from_crs(self.region.crs, cells.crs, always_xy=True).transform(gx, gy)
+        column, row = ~cells.transform @ (rx, ry)  # type: ignore[operator]
+        column, row = np.floor(column).astype(int), np.floor(row).astype(int)
+        inside = (column >= 0) & (row >= 0) & (column < cells.shape[1]) & (row < cells.shape[0])
+        rgba = self.paint[self.grid[np.where(inside, row, -1), np.where(inside, column, -1)]]
+        with MemoryFile() as memory:
+            with memory.open(
+                driver="PNG",
+                width=width,
+                height=height,
+                count=4,
+                dtype="uint8",
+                transform=Affine(scale, 0, west, 0, -scale, north),
+            ) as picture:
+                picture.write(np.ascontiguousarray(rgba.transpose(2, 0, 1)))
+            encoded = base64.b64encode(memory.read()).decode()
+        return (
+            f'<image width="{width}" height="{height}" style="image-rendering:pixelated" '
+            f'href="data:image/png;base64,{encoded}"/>'
+        )
+
+
 def walks(coverage: Coverage, classes: list[dict[str, Any]]) -> str:
     """Bars of how far people (cells) walk to the nearest of each service, in the classes of the map.
+
+    Services of the same classes stand together, under what their colours mean.
 
     Parameters
     ----------
@@ -148,41 +202,48 @@ def walks(coverage: Coverage, classes: list[dict[str, Any]]) -> str:
     layers = [layer for layer in classes if layer["layer"] == "service"]
     if not layers or not sum(layers[0][measure]):
         return f"<p>{both('Nobody lives here.', '无居民。')}</p>"
-    parts = []
+    groups: dict[str, list[str]] = {}
     for layer in layers:
         service, amounts = coverage.standard.services[layer["service"]], layer[measure]
-        whole, x, marks = sum(amounts), 0.0, []
-        cutoff = layer["limits"][-1]
-        names = [f"≤ {limit_text(limit, layer['unit'])}" for limit in layer["limits"]]
-        texts = [Text(name, said_zh(name)) for name in (*names, f"> {limit_text(cutoff, layer['unit'])}", "?")]
-        for name, amount, colour in zip(texts, amounts, (*layer["colours"], _NOT_JUDGED), strict=True):
-            width = 640 * amount / whole
-            if amount:
-                share = share_text(amount, whole)
-                marks.append(
-                    f'<rect x="{x:.1f}" y="4" width="{width:.1f}" height="18" fill="{colour}" stroke="#fff" stroke-width=".5">'
-                    f"<title>{escape(name.plain)}: {escape(share)}</title></rect>"
-                )
-                if width > _ROOM[0]:
-                    shown = [f"{one}: {share}" for one in name] if width > _ROOM[1] else [share]
-                    ink = "#fff" if _dark(colour) else "#1d2528"
-                    marks.append(_written(Text(*shown), f'x="{x + width / 2:.1f}" y="17.5" fill="{ink}"'))
-            x += width
+        whole, colours = sum(amounts), (*layer["colours"], _NOT_JUDGED)
+        names = _bands(layer["limits"], layer["unit"])
+        key = "".join(
+            f'<span class=k><i style="background:{colour}"></i>{name.html}</span>'
+            for name, colour in zip(names, colours, strict=True)
+        )
+        told = [
+            (f"{name.plain}: {share_text(amount, whole)}", amount / whole, share_text(amount, whole), colour)
+            for name, amount, colour in zip(names, amounts, colours, strict=True)
+            if amount
+        ]
+        parts = "".join(
+            f'<i title="{escape(text)}" style="width:{100 * part:.3f}%;background:{colour};'
+            f'color:{"#fff" if _dark(colour) else "#1d2528"}"><span>{escape(share)}</span></i>'
+            for text, part, share, colour in told
+        )
         label = Text(service.title, service.title_zh)
-        parts.append(
-            f'<tr><th scope=row>{label.html}</th><td><svg viewBox="0 0 640 26" role="img" font-size="11" '
-            f'text-anchor="middle" aria-label="{escape(label.plain)}: '
-            + "; ".join(
-                f"{escape(n.plain)} {escape(share_text(a, whole))}" for n, a in zip(texts, amounts, strict=True) if a
-            )
-            + f'">{"".join(marks)}</svg></td></tr>'
+        said = "; ".join(text for text, *_ in told)
+        groups.setdefault(key, []).append(
+            f"<tr><th scope=row>{label.html}</th><td><div class=walk role=img "
+            f'aria-label="{escape(label.plain)}: {escape(said)}">{parts}</div></td></tr>'
         )
     what = (
         both("Residents by the walk to the nearest facility of each service; grey is not judged.", "居民到各类最近设施的步行远近；灰色为未判定。")
         if measure == "people"
         else both("Residential cells by the walk to the nearest facility; grey is not judged.", "居住格网到最近设施的步行远近；灰色为未判定。")
     )  # fmt: skip
-    return f"<figure class=walks><table>{''.join(parts)}</table><figcaption><small>{what}</small></figcaption></figure>"
+    bodies = "".join(
+        f"<tbody><tr><td class=key colspan=2>{key}</td></tr>{''.join(rows)}</tbody>" for key, rows in groups.items()
+    )
+    return f"<figure class=walks><table>{bodies}</table><figcaption><small>{what}</small></figcaption></figure>"
+
+
+def _bands(limits: list[float], unit: str) -> list[Text]:
+    """Name the classes between limits, what is beyond all of them, and what is not judged."""
+    bare = [limit_text(limit, unit).split()[0] for limit in limits]
+    word = limit_text(limits[0], unit).split()[1]
+    names = [f"≤ {bare[0]} {word}", *(f"{low}–{high} {word}" for low, high in pairwise(bare)), f"> {bare[-1]} {word}"]
+    return [*(Text(name, said_zh(name)) for name in names), Text("not judged", "未判定")]
 
 
 def _written(text: Text, where: str) -> str:
@@ -193,9 +254,6 @@ def _written(text: Text, where: str) -> str:
         f"<text class={key} lang={key} {where}>{escape(one)}</text>"
         for key, one in zip(("en", "zh"), text, strict=True)
     )
-
-
-_ROOM = (46, 104)  # pixels that a share needs, and with the name of its class
 
 
 def _dark(colour: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,6 +97,39 @@ def test_a_click_tells_the_ways_and_names_the_cell_in_the_address(open_page: Ope
     page.keyboard.press("Escape")
     assert page.locator(".lc-circle").count() == 0
     assert page.evaluate("location.hash") == ""
+
+
+def test_walk_and_what_is_to_spare_add_to_the_limit(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"))
+    coverage = result.coverage
+    limit = coverage.standard.services[coverage.keys[0]].threshold.value / 60
+    told = 0
+    uneven = np.nan_to_num(coverage.ticks[0], posinf=0) % (6 * 32) != 0
+    for at in np.flatnonzero((coverage.met[0] == 1) & uneven)[:5].tolist():
+        page.evaluate("id => { location.hash = 'cell=' + id; }", coverage.cells.cell_id[at])
+        page.wait_for_selector(f"#lc-readout h2:has-text('{coverage.cells.cell_id[at]}')")
+        page.wait_for_selector(".lc-circle")
+        page.wait_for_timeout(200)
+        walk, spare = (page.locator(f".lc-circle tbody tr:first-child td:nth-child({n})").inner_text() for n in (3, 4))
+        minutes = [float(re.search(r"([\d.]+) min", text)[1]) for text in (walk, spare)]
+        assert sum(minutes) == pytest.approx(limit)
+        told += 1
+    assert told
+
+
+def test_long_titles_do_not_widen_the_panel(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"))
+    page.locator("#lc-whatif option").first.evaluate("e => { e.textContent = 'A very long title '.repeat(9); }")
+    assert page.locator("#lc-panel").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_a_facility_is_found_by_its_id(open_page: Open, result: Any) -> None:
+    page = open_page(result.page("coverage"))
+    before = page.locator(".leaflet-control-scale").inner_text()
+    page.get_by_role("searchbox").fill(result.coverage.facilities.facility_id[0])
+    page.locator("#lc-find li button").first.click()
+    page.wait_for_timeout(500)
+    assert page.locator(".leaflet-control-scale").inner_text() != before
 
 
 def test_the_circle_fits_a_phone_and_speaks_chinese(open_page: Open, result: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pypdf
 import pytest
 
 from lifecircle.publish import maps
@@ -216,6 +218,40 @@ def test_hostile_names_are_only_text(open_page: Open, town: Any) -> None:
         assert page.locator("img[src=x]").count() == 0
 
 
+def test_the_search_speaks_the_readers_language_and_takes_places(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene())
+    page.locator("#lc-lang").click()
+    find = page.get_by_role("searchbox")
+    find.fill("west")
+    assert text_of(page, "#lc-find li button") == "西片"
+    lon, lat = town.quads[cell_of(town, 20, 14)].mean(axis=0)
+    for wanted in (f"{lon}, {lat}", f"{lat} {lon}"):
+        find.fill(wanted)
+        page.locator("#lc-find li button").click()
+        assert "r20c14" in text_of(page, "#lc-readout")
+        page.keyboard.press("Escape")
+    find.fill("0, 0")
+    assert "未找到" in text_of(page, "#lc-find")
+
+
+@pytest.mark.parametrize("wanted", ["r999c999", "<img src=x onerror=window.__pwned=1>", "%"])
+def test_a_cell_that_is_not_there_is_said_not_to_be(open_page: Open, town: Any, wanted: str) -> None:
+    page = open_page(town.scene())
+    page.evaluate("(id) => { location.hash = 'cell=' + id; location.reload(); }", wanted)
+    page.wait_for_selector(".folium-map[aria-busy=false]")
+    assert "No cell of this map has the name" in text_of(page, "#lc-readout")
+    assert wanted[:4] in text_of(page, "#lc-readout")
+    page.evaluate("() => { location.hash = 'cell=r20c14'; }")
+    page.wait_for_selector("#lc-readout tbody")
+    assert "No cell" not in text_of(page, "#lc-readout")
+
+
+def test_long_names_do_not_widen_a_panel(open_page: Open, town: Any) -> None:
+    gaps = [replace(gap, cause="of a long story " * 20) for gap in town.scene().gaps[:1]]
+    page = open_page(town.scene(kind="gaps", gaps=[*gaps, *town.scene().gaps[1:]]))
+    assert page.locator("#lc-panel").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
 def test_facility_under_the_mouse_is_named(open_page: Open, town: Any) -> None:
     page = open_page(town.scene())
     choose(page, "Clinic")
@@ -242,6 +278,25 @@ def test_gap_table_filters_sorts_and_zooms(open_page: Open, town: Any) -> None:
     choose(page, "Market")
     assert rows.count() == 0
     assert "No gap clusters" in text_of(page, "#lc-gaps")
+
+
+def test_a_chosen_gap_is_outlined_on_a_map_in_sight(open_page: Open, town: Any) -> None:
+    page = open_page(town.scene(kind="gaps"), width=390, height=800)
+    row = page.locator("#lc-gaps tbody tr").nth(1)
+    row.scroll_into_view_if_needed()
+    assert page.locator(".folium-map").bounding_box()["y"] < -100
+    assert "#111111" not in pixels(page, "gaps")
+    row.get_by_role("button").click()
+    page.wait_for_timeout(600)
+    assert page.locator(".folium-map").bounding_box()["y"] > -1
+    assert pixels(page, "gaps")["#111111"] > 100
+    assert page.locator("#lc-gaps tr[aria-current=true]").inner_text() == row.inner_text()
+
+
+def test_gaps_of_unknown_people_open_coloured_by_cause(open_page: Open, town: Any) -> None:
+    gaps = [replace(gap, kind="severed", people=None) for gap in town.scene().gaps]
+    page = open_page(town.scene(kind="gaps", gaps=gaps))
+    assert "Cause of a cluster" in text_of(page, "#lc-legend")
 
 
 def test_gaps_can_be_seen_by_their_cause(open_page: Open, town: Any) -> None:
@@ -301,16 +356,52 @@ def test_keyboard_reaches_every_control(open_page: Open, town: Any) -> None:
     assert unnamed == 0
 
 
-def test_print_refits_and_keeps_the_tiles(open_page: Open, town: Any) -> None:
-    page = open_page(town.scene())
+def colours_on_paper(page: Any) -> set[int]:
+    """Print the page, and return the colours of the pictures in the PDF: its canvases."""
+    found: set[int] = set()
+    for sheet in pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages:
+        for picture in sheet["/Resources"].get("/XObject", {}).values():
+            thing = picture.get_object()
+            if thing["/Subtype"] == "/Image" and len(thing.get_data()) == thing["/Width"] * thing["/Height"] * 3:
+                bands = np.frombuffer(thing.get_data(), dtype=np.uint8).reshape(-1, 3).astype(np.int32)
+                found |= set(np.unique(bands @ [1 << 16, 1 << 8, 1]).tolist())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["coverage", "gaps"])
+@pytest.mark.parametrize("width", [400, 1400])
+def test_paper_shows_the_map(open_page: Open, town: Any, kind: str, width: int) -> None:
+    page = open_page(town.scene(kind=kind), width=width)
     before = text_of(page, ".leaflet-control-scale")
-    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
-    width = page.evaluate("document.querySelector('.folium-map').clientWidth")
-    assert 500 < width < 800
-    assert pixels(page, "cells")
-    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
-    assert page.evaluate("document.querySelector('.folium-map').clientWidth") > width
+    printed = colours_on_paper(page)
+    for pane in ("cells", "water", "streets", "zones"):
+        shown = {int(colour[1:], 16) for colour, n in pixels(page, pane).items() if n > 40}
+        assert shown & printed, pane
     assert text_of(page, ".leaflet-control-scale") == before
+
+
+@pytest.mark.parametrize("width", [400, 1400])
+def test_a_kept_cell_is_whole_on_paper(open_page: Open, town: Any, width: int) -> None:
+    page = open_page(town.scene(kind="gaps"), width=width, height=600)
+    page.evaluate("() => { location.hash = 'cell=r20c14'; location.reload(); }")
+    page.wait_for_selector("#lc-readout tbody")
+    page.emulate_media(media="print")
+    box = {name: page.locator(name).bounding_box() for name in (".folium-map", "#lc-readout", "#lc-legend")}
+    assert box["#lc-readout"]["y"] >= box[".folium-map"]["y"] + box[".folium-map"]["height"]
+    assert box["#lc-legend"]["y"] >= box["#lc-readout"]["y"] + box["#lc-readout"]["height"]
+    # What A4 leaves within its margins, and room for a heading.
+    assert 0.9 < max(box[".folium-map"]["width"] / 703, box[".folium-map"]["height"] / 760) <= 1
+    assert page.locator("#lc-readout").evaluate("e => e.scrollHeight <= e.clientHeight")
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('input, select, button')].filter((e) => e.checkVisibility()).map((e) => e.outerHTML)"
+            ".filter((e) => !e.startsWith('<button type=\"button\"><bdi') && !e.includes('data-sort'))"
+        )
+        == []
+    )
+    page.emulate_media(media="screen")
+    reader = pypdf.PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+    assert "".join(sheet.extract_text() for sheet in reader.pages).count("r20c14") == 1
 
 
 def test_shares_are_never_rounded_to_all_or_nothing(open_page: Open, town: Any) -> None:

@@ -90,6 +90,27 @@ def test_the_printed_report_has_every_figure(folder: Path, program: str, english
     assert str(reader.metadata.creation_date)[:10] == "2024-06-01"
 
 
+@pytest.mark.parametrize("lines", [0, 8, 16, 24, 32, 40])
+def test_no_heading_stands_at_the_foot_of_a_page(folder: Path, program: str, tmp_path: Path, lines: int) -> None:
+    """Wherever pages break: with more and more lines above them."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    page = tmp_path / "out" / "index.html"
+    page.parent.mkdir()
+    page.write_text(text.replace("<main>", "<main>" + "<p>more</p>" * lines, 1), encoding="utf-8")
+    results = Results.of_folder(folder)
+    made = chromium.printed(
+        Results(str(page.parent), results.summary, results.terms, results.tables, results.water), program
+    )
+    heads = {
+        close(re.sub("<span class=zh.*?</span>|<[^>]*>", "", one)) for one in re.findall("<h[23]>(.*?)</h[23]>", text)
+    }
+    assert len(heads) > 9
+    for sheet in pypdf.PdfReader(io.BytesIO(made)).pages:
+        said = [close(line) for line in sheet.extract_text().splitlines() if line.strip()]
+        said = [line for line in said if not re.fullmatch(r"\d+/\d+|gap.*water", line)]
+        assert said[-1] not in heads
+
+
 def test_the_same_page_is_printed_to_the_same_bytes(folder: Path, program: str, english: bytes) -> None:
     assert chromium.printed(Results.of_folder(folder), program) == english
 

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lifecircle.assess.coverage import MEASURES
+from lifecircle.assess.wording import cost_text, limit_text
+from lifecircle.profiles import TICKS
 from lifecircle.study import Study
 
 RULES = """\
@@ -134,3 +136,12 @@ def test_zones_add_up_to_the_region_exactly(folder, town):
     for one in told["services"].values():
         assert sum(one["choice"].values()) == told["known"]
     assert sum(told["completeness"]["by_number_met"]) == told["known"]
+
+
+@given(st.sampled_from("sm"), st.integers(1, 300), st.integers(-400, 400))
+def test_a_walk_reads_as_within_its_limit_only_if_it_is(unit, steps, off):
+    """Limits of whole tenths of a minute, or whole metres, as every standard has them."""
+    limit = steps * (6.0 if unit == "s" else 1.0)
+    walk = max(0.0, limit + off / TICKS)
+    said, most = (float(text.split()[0]) for text in (cost_text(walk, unit, 1e9), limit_text(limit, unit)))
+    assert (said <= most) == (walk <= limit)

@@ -271,6 +271,6 @@ def test_a_cell_is_explained_by_the_walks_behind_its_verdicts(tmp_path):
             assert reason.verdict.replace(" ", "_") == row.verdict
     html = told._repr_html_()
     assert told.cell_id in html
-    assert all(f"{reason.slack:+.0f} m" in html for reason in told.reasons)
+    assert all(f"{math.floor(reason.slack):+d} m" in html for reason in told.reasons)
     with pytest.raises(ValueError, match="there is no cell 'nowhere'; ids look like"):
         result.explain("nowhere")

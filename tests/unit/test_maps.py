@@ -277,11 +277,30 @@ def test_empty_scene_is_a_page() -> None:
     assert data_of(leaflet.render(made))["cells"]["n"] == 0
 
 
+def test_label_lies_inside_the_largest_part_and_no_hole() -> None:
+    """At half the height of the whole lies no part, or a small one, or a hole."""
+
+    def box(x: float, y: float, side: float) -> np.ndarray:
+        return np.array([(x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y)])
+
+    apart = [box(0, 0, 1), box(0, 9, 3)]
+    between = [box(0, 0, 1), box(5, 5, 0.5), box(0, 9, 3)]
+    pierced = [box(0, 0, 9), box(1, 1, 7)]
+    shapes = maps.Shapes(rings=[apart, between, pierced], names=["A", "B", "C"])
+    labels = data_of(leaflet.render(scene(zones=shapes)))["zones"]["labels"]
+    for lat, lon in labels[:2]:
+        assert 0 < lon < 3
+        assert 9 < lat < 12
+    lat, lon = labels[2]
+    assert 0 < lon < 9
+    assert 0 < lat < 9
+    assert not (1 <= lon <= 8 and 1 <= lat <= 8)
+
+
 def test_label_lies_inside_a_bent_shape() -> None:
     bent = np.array([[0, 0], [3, 0], [3, 1], [1, 1], [1, 3], [0, 3]], dtype=np.float64)
     lat, lon = data_of(leaflet.render(scene(zones=maps.Shapes(rings=[[bent]], names=["L"]))))["zones"]["labels"][0]
-    assert 0 < lon < 1
-    assert lat == 1.5
+    assert (0 < lon < 1 and 0 < lat < 3) or (0 < lon < 3 and 0 < lat < 1)
 
 
 @pytest.mark.parametrize(
@@ -307,3 +326,20 @@ def test_words_have_both_languages_with_the_same_places() -> None:
         assert english, key
         assert chinese, key
         assert re.findall(r"\{\d\}", english) == re.findall(r"\{\d\}", chinese), key
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 9, 12, 34, 60])
+def test_classes_of_unmet_needs_span_all_services(n: int) -> None:
+    limits = maps.unmet_limits(n)
+    assert limits[0] == 0
+    assert limits == sorted(set(limits))
+    assert limits[-1] < n <= 2 * max(1, limits[-1]) + 1  # the open class holds half of them at most
+
+
+def test_people_at_the_edge_are_summed_exactly() -> None:
+    """Tenths of a person, as cells are packed, add to another number."""
+    population = np.array([10.04, 20.04, 0.04, 5.0, 30.04, np.nan])
+    cells = maps.CellGrid(**(vars(scene().cells) | {"status": np.full(6, 3, dtype=np.uint8), "population": population}))
+    edge = data_of(leaflet.render(scene(cells=cells)))["edge"]
+    assert edge["cells"] == 6
+    assert edge["people"] == pytest.approx(np.nansum(population), abs=0.003)

@@ -13,7 +13,7 @@ import town
 from drawn import Drawing
 
 from lifecircle.errors import DataError, StandardError
-from lifecircle.publish import atlas, legends, lettering
+from lifecircle.publish import insets, legends, lettering
 from lifecircle.publish.lettering import Lettering
 from lifecircle.publish.maps import pack
 from lifecircle.publish.pictures import picture
@@ -104,7 +104,7 @@ def test_gaps_facilities_and_streets_add_up_to_the_summary(results, summary):
 
 
 def test_the_sentence_is_the_headline_of_the_report(results, folder):
-    page = (folder / "index.html").read_text(encoding="utf-8")
+    page = (folder / "index.html").read_text(encoding="utf-8").replace("\u00a0", " ")
     for lang in ("en", "zh"):
         assert legends.shown(results, "unmet", Lettering.of(lang)).legend.sentence in page
     assert "45.9 %" in legends.shown(results, "clinic", Lettering.of("en")).legend.sentence
@@ -235,17 +235,17 @@ def test_far_parts_are_moved_beside_the_others():
 
     near, far = shapely.box(0, 0, 10_000, 10_000), shapely.box(30_000, -60_000, 31_000, -59_000)
     frame = (0.0, 0.0, 500.0, 400.0)
-    bounds, insets = atlas.windows(np.array([near, far]), frame, 0.5)
+    bounds, moved = insets.windows(np.array([near, far]), frame, 0.5)
     assert bounds[1] > -2000
-    assert len(insets) == 1
-    (x, y, wide, high), inside = insets[0]
+    assert len(moved) == 1
+    (x, y, wide, high), inside = moved[0]
     assert shapely.box(*inside).contains(far)
     assert (inside[2] - inside[0]) / wide == pytest.approx((bounds[2] - bounds[0]) / 500)
     assert x >= 0 <= y
     assert x + wide <= 500
     assert y + high <= 400
-    bounds, insets = atlas.windows(np.array([near, shapely.box(11_000, 0, 20_000, 9000)]), frame, 0.5)
-    assert insets == []
+    bounds, moved = insets.windows(np.array([near, shapely.box(11_000, 0, 20_000, 9000)]), frame, 0.5)
+    assert moved == []
     assert shapely.box(*bounds).contains(near)
 
 

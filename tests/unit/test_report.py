@@ -1,5 +1,7 @@
 import json
 import re
+from html import escape
+from itertools import pairwise
 
 import pytest
 import town
@@ -86,6 +88,69 @@ def test_hostile_zone_names_stay_text(tmp_path, text):
         page = (out / f"{name}.html").read_text(encoding="utf-8")
         assert "<script>alert" not in page
         assert "<img src=x" not in page
+
+
+def test_bars_name_the_band_they_are_of(folder):
+    """A part of a bar is what lies between two limits, not all up to one."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    bars = re.findall(r"<tr><th scope=row>.*?<div class=walk .*?</tr>", text)
+    layers = [one for one in json.loads((folder / "summary.json").read_text("utf-8"))["classes"] if one["service"]]
+    assert len(bars) == len(layers)
+    told = 0
+    for layer in layers:
+        words = [limit / 60 if layer["unit"] == "s" else limit for limit in layer["limits"]]
+        bands = [f"≤ {words[0]:g} ", *(f"{a:g}–{b:g} " for a, b in pairwise(words)), f"> {words[-1]:g} "]
+        for band, colour, people in zip(bands, layer["colours"], layer["people"], strict=False):
+            assert f'<i style="background:{colour}"></i><span class=en lang=en>{escape(band)}' in text
+            share = share_text(people, sum(layer["people"]))
+            if people:
+                told_in = f'(?<!≤ )(?<!&gt; )(?<!–){re.escape(escape(band))}[^"]*?: {re.escape(escape(share))}"'
+                assert any(re.search(told_in, bar) for bar in bars), told_in
+                told += 1
+    assert told > 6
+
+
+def test_picture_and_map_have_the_same_classes(folder):
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    classes = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["classes"]
+    unmet = next(one for one in classes if one["layer"] == "unmet")
+    caption = re.search(r"<figcaption class=key>(.*?)</figcaption>", text)[1]
+    assert re.findall(r"background:(#\w+)", caption)[: len(unmet["colours"])] == unmet["colours"]
+    assert "1 unmet" in caption
+
+
+def test_the_picture_moves_far_parts_beside_the_others(tmp_path):
+    study = town.draw(tmp_path)
+    boundary(
+        tmp_path / "boundary.geojson",
+        ("full", "zone", -300, -300, 2100, 1100),
+        ("far", "zone", 30_000, -60_000, 30_200, -59_800),
+    )
+    text = Study.from_toml(study).run().page("index")
+    assert text.count("moved here, same scale") == 1
+    assert "moved here" not in Study.from_toml(town.draw(tmp_path)).run().page("index")
+
+
+def test_no_column_of_clauses_stands_empty(folder):
+    """The town's standard has none; the table says what its verdicts are held to."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    table = text[text.index("The standard, clause by clause") :]
+    table = table[: table.index("</section>")]
+    assert "the mark is 100 %" in table
+    assert ">Clause<" not in table
+    assert len(re.findall("<th scope=col", table)) == len(
+        re.findall("<t[hd]", table[table.index("<tbody>") :].split("</tr>")[0])
+    )
+
+
+def test_chinese_has_a_space_between_figure_and_word_and_one_word_for_a_cell(folder):
+    for name in ("index", "coverage", "gaps"):
+        text = (folder / f"{name}.html").read_text(encoding="utf-8")
+        text = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+        assert not re.findall(r"[\d%][人个公米分].{9}", text), name
+        assert "网格" not in text
+        assert "格网" in text
+        assert "1 parts" not in text
 
 
 def test_nobody_lives_in_a_zone(tmp_path):

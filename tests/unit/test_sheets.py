@@ -16,7 +16,7 @@ from lifecircle.assess.wording import cost_text, people_text, share_text
 from lifecircle.errors import DataError, SourceError, StandardError
 from lifecircle.publish import browser, lettering
 from lifecircle.publish.lettering import Lettering
-from lifecircle.publish.paper import blocks, paper
+from lifecircle.publish.paper import _rules, blocks, paper
 from lifecircle.publish.pen import Pen
 from lifecircle.publish.results import Results
 from lifecircle.publish.sheets import PAPER, Heading, Notice, Paragraph, Plate, Table, print_sheets
@@ -144,8 +144,21 @@ def test_the_scorecard_is_the_table_of_the_folder(results, folder, summary):
             assert row[2].small == (pair if told["denominator"] else "")
         if told["value"] != told["value"]:
             assert row[2].text in {"–", "no residents"}
+        said = {"full": "met", "not full": "not met", "unknown": "unknown", "absent": "none in the data"}[
+            told["verdict"]
+        ]
+        assert row[3].text == next((r["wording"] for r in summary["clauses"] if r["rule"] == told["rule"]), said)
         if not pd.isna(told["year"]):
             assert row[1].text == f"Region, {told['year']}"
+
+
+def test_supply_is_counted_in_chinese(results):
+    """Units of several words are said whole, not the one English word replaced that comes first."""
+    frame = results.table("scorecard")
+    (row,) = frame[frame["kind"] == "promise"].head(1).to_dict("records")
+    row |= {"measure": "m² floor", "value": 33.61, "numerator": 1.0, "denominator": 1.0, "unknown": 2.0}
+    (told,) = _rules(results, Lettering.of("zh"), [row]).rows
+    assert told[2].text == "≥ 33.61 平方米建筑面积 / 千人"
 
 
 def test_promises_are_told_of_their_own_place_and_year(results, summary):

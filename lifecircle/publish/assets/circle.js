@@ -6,7 +6,7 @@
 function lifecircleCircle(kit) {
   'use strict';
 
-  const {scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict} = kit;
+  const {scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, spare, round, serviceTitle, verdict} = kit;
   const LIMITS = {s: [300, 600, 900], m: [300, 500, 1000]};
   const COLOURS = ['#1d2f7a', '#5069c9', '#a3b3ec'];  // apart from what cells are coloured in
   const WAY = '#c8102e';
@@ -206,7 +206,8 @@ function lifecircleCircle(kit) {
       const split = make('small', {}, t('split', write(one.access), write(street), write(one.entrance)));
       const next = one.next === null ? '' : make('small', {}, t('runner_up'), ' ', facilityName(one.second), ' ', write(one.next));
       return make('tr', {}, head, make('td', {}, facilityName(one.best), split, next), cell(write(one.ticks)),
-        make('td', {}, verdict(met), make('small', {}, t(slack >= 0 ? 'to_spare' : 'too_much', cost(service.unit, Math.abs(slack))))));
+        make('td', {}, verdict(met), make('small', {}, slack >= 0 ? t('to_spare', spare(service.unit, slack))
+          : t('too_much', cost(service.unit, -slack)))));
     });
     return make('div', {class: 'lc-circle'}, make('p', {class: 'lc-circle-key'}, key), table(
       ['service', 'nearest_one', 'walk', 'verdict'].map((word) => heading(t(word))), rows));

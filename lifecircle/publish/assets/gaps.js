@@ -6,8 +6,8 @@ function lifecircleGaps(kit) {
   'use strict';
 
   const {
-    scene, state, map, art, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff, area,
-    zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
+    scene, state, map, art, sheets, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff,
+    area, zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
   } = kit;
   const {columns: packed, abouts} = scene.gaps;
   scene.gaps.rows = packed.about.map((about, i) => ({
@@ -15,6 +15,7 @@ function lifecircleGaps(kit) {
   }));
   const GAPS = scene.kind === 'gaps';
   const MOST_ROWS = 300;
+  state.byCause = GAPS && scene.gaps.rows.length > 0 && scene.gaps.rows.every((row) => row.people === null);
   const box = byId('gaps');
 
   /** Clusters let the cells shine through, but those of different services overlap and would mix their colours. */
@@ -65,7 +66,7 @@ function lifecircleGaps(kit) {
       t(word) + (state.sort !== column ? '' : state.down ? ' ▾' : ' ▴')));
     const columns = {service: 'service', people: 'residents', worst: 'worst', area: 'area'};
     const head = Object.entries(columns).map(([column, word]) => sorter(column, word));
-    const rows = shown.map((row) => make('tr', {click: () => zoomTo(row.i)},
+    const rows = shown.map((row) => make('tr', {'data-gap': row.i, 'aria-current': row.i === state.gap && 'true', click: () => zoomTo(row.i)},
       make('th', {scope: 'row'}, make('button', {type: 'button'}, name(serviceTitle(row.service))),
         make('small', {}, name(local(row.cause, row.cause_zh)), row.zone ? [' · ', name(zoneName(row.zone))] : '')),
       cell(row.people === null ? t('not_known') : people(row.people)), cell(worst(row)), cell(area(row.area_m2))));
@@ -99,7 +100,12 @@ function lifecircleGaps(kit) {
     box.querySelector('[data-sort=' + column + ']').focus();
   }
 
+  /** Shows one cluster: outlined, in the middle of the map, and the map itself where it is out of sight. */
   function zoomTo(i) {
+    state.gap = i;
+    for (const row of box.querySelectorAll('[data-gap]')) row.ariaCurrent = Number(row.dataset.gap) === i ? 'true' : null;
+    sheets.gaps.repaint();
+    map.getContainer().scrollIntoView({block: 'nearest'});
     const [x0, y0, x1, y1] = art.gaps.box.subarray(4 * i, 4 * i + 4);
     map.fitBounds([toLatLng(x0, y0), toLatLng(x1, y1)], {maxZoom: 64, padding: [40, 40]});
   }
@@ -108,7 +114,9 @@ function lifecircleGaps(kit) {
   function pens(row) {
     if (!shownGap(row)) return [];
     if (!GAPS) return [{stroke: '#ffffff', width: 3.5}, {stroke: '#8b1e3f', width: 1.8}];
+    const chosen = row === scene.gaps.rows[state.gap];
     const fill = state.byCause ? causeColour(row) : row.people === null ? '#ffffff' : scene.gaps.colours[gapClass(row)];
+    if (chosen) return [{fill: fill + clusterAlpha(), stroke: '#ffffff', width: 8}, {stroke: '#111111', width: 4}];
     return [{fill: fill + clusterAlpha()}, {stroke: '#4a1c0c', width: 1.3}];
   }
 

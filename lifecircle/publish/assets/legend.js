@@ -91,10 +91,8 @@ function lifecircleLegend(kit) {
       i !== layer.standard ? [] : make('tr', {class: 'lc-standard'}, make('td', {colspan: 4}, '▲ ' + t('met') + ' · ',
         make('b', {}, t('standard', round(service.unit, service.threshold))), ' · ▼ ' + t('not_met')))]);
     if (layer.cells[last]) rows.push(row(swatch('', 'lc-hatch'), t('no_verdict'), last));
-    if (layer.kind !== 'people' && cells.status.includes(EDGE)) {
-      const those = [...cells.status.keys()].filter((i) => cells.status[i] === EDGE);
-      const amount = layer.people ? those.reduce((sum, i) => sum + Math.max(0, cells.tenths[i]), 0) / 10 : those.length;
-      rows.push(legendRow(swatch('', 'lc-edge'), t('edge'), people(amount), ''));
+    if (layer.kind !== 'people' && scene.edge.cells) {
+      rows.push(legendRow(swatch('', 'lc-edge'), t('edge'), people(layer.people ? scene.edge.people : scene.edge.cells), ''));
     }
     const head = [make('td', {colspan: 2}), heading(t(layer.people ? 'residents' : 'n_cells')), heading(t('share'))];
     const walked = service?.by_zone.length ? 'by_zone_note' : 'service_note';

@@ -9,9 +9,10 @@ function lifecircleMap(map) {
   const scene = JSON.parse(document.getElementById('lc-scene').textContent);
   const GAPS = scene.kind === 'gaps';
   const INK = '#22303c';
+  const PAPER = L.point(695, 720);  // pixels of 96 to the inch: A4 or letter, upright, within its margins
   const KEPT = 'lifecircle-language';  // the report remembers under it too
   const state = {
-    lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, pinned: -1, sort: 'people', down: true,
+    lang: remembered(), layer: null, slide: null, cost: null, cause: '', byCause: false, gap: -1, pinned: -1, lost: '', sort: 'people', down: true,
   };
   const byId = (id) => document.getElementById('lc-' + id);
 
@@ -25,7 +26,7 @@ function lifecircleMap(map) {
   }
 
   const {
-    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, area,
+    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, spare, area,
     zoneName, line,
   } = window.lifecircleText(scene, state);
   const {open, sums, worldX, worldY, openPoints, openPaths, openCells, inRing, inShape} = window.lifecircleArrays();
@@ -76,7 +77,7 @@ function lifecircleMap(map) {
   function readOut(at, place) {
     const box = byId('readout');
     const pinned = at >= 0 && at === state.pinned;
-    const lines = at < 0 ? [] : cellLines(at, pinned);
+    const lines = at >= 0 ? cellLines(at, pinned) : state.lost ? line(t('readout'), t('no_such_cell', ''), name(state.lost)) : [];
     if (place) lines.push(...facilityLines(place), ...(GAPS ? gaps.lines(...toWorld(place)) : []));
     box.hidden = lines.length === 0;
     box.classList.toggle('lc-pinned', pinned);
@@ -138,7 +139,7 @@ function lifecircleMap(map) {
   }
 
   function pin(at, place) {
-    state.pinned = at;
+    Object.assign(state, {pinned: at, lost: ''});
     outline.setLatLngs(corners(at));
     mark.setLatLngs([]);
     if (at < 0) circle.hide();
@@ -146,13 +147,26 @@ function lifecircleMap(map) {
     readOut(at, place);
   }
 
-  /** Keeps the cell the address names, and shows where it is. */
+  function unescaped(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;  // a stray percent sign
+    }
+  }
+
+  /** Keeps the cell the address names, and shows where it is; says so where there is none. */
   function pinNamed() {
-    const wanted = /^#cell=(.{1,40})$/.exec(decodeURIComponent(location.hash));
+    const wanted = /^#cell=(.+)$/.exec(unescaped(location.hash));
     if (!wanted) return;
     let found = -1;
     for (let i = 0; i < cells.n && found < 0; i++) if (cells.id(i) === wanted[1]) found = i;
-    if (found < 0) return;
+    if (found < 0) {
+      if (state.pinned >= 0) unpin();
+      [, state.lost] = wanted;
+      readOut(-1, null);
+      return;
+    }
     map.setView(corners(found)[0], 58, {animate: false});
     pin(found, null);
     const beside = byId('readout').getBoundingClientRect();
@@ -162,13 +176,13 @@ function lifecircleMap(map) {
   const unpin = () => pin(-1, null);
 
   const circle = window.lifecircleCircle({
-    scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, round, serviceTitle, verdict,
+    scene, map, art, Sheet, open, sums, make, name, t, table, heading, cell, cost, spare, round, serviceTitle, verdict,
     cells: () => cells, service: () => state.layer.service, met: (i, at) => services[i].met[at],
     added: (i, point) => whatif.added(i, point), edition: () => whatif.edition(), moreDoors: (i, c) => whatif.moreDoors(i, c),
   });
 
   const finder = window.lifecircleFind({
-    scene, map, art, byId, make, name, t, serviceTitle, toLatLng, cells: () => cells,
+    scene, map, art, byId, make, name, t, local, serviceTitle, toLatLng, cellAt, circle, cells: () => cells,
     pin(at) {
       map.setView(corners(at)[0], 58, {animate: false});
       pin(at, null);
@@ -181,8 +195,8 @@ function lifecircleMap(map) {
   });
 
   const gaps = window.lifecircleGaps({
-    scene, state, map, art, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff, area,
-    zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
+    scene, state, map, art, sheets, byId, t, local, name, make, cell, heading, table, grouped, people, serviceTitle, cost, cutoff,
+    area, zoneName, toLatLng, inShape, line, swatch, legendRow, range, choose,
   });
 
   const whatif = window.lifecircleWhatif({
@@ -244,7 +258,8 @@ function lifecircleMap(map) {
     byId('notice').replaceChildren(name(notice || ''));
     for (const element of document.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
     for (const element of document.querySelectorAll('[data-label]')) element.ariaLabel = t(element.dataset.label);
-    const sentences = local(scene.headline, scene.headline_zh).map((text) => make('p', {dir: 'auto'}, text));
+    const sentences = local(scene.headline, scene.headline_zh)
+      .map((text) => make('p', {dir: 'auto'}, text.replaceAll(' %', '\u00a0%')));
     byId('headline').replaceChildren(...sentences, make('p', {class: 'lc-hint'}, t('hint')));
     byId('facts').lastElementChild.replaceChildren(...local(scene.facts, scene.facts_zh)
       .flatMap(([label, value]) => line(name(label), make('bdi', {}, value))));
@@ -390,16 +405,15 @@ function lifecircleMap(map) {
       if (event.key !== 'Enter' || event.target !== map.getContainer()) return;
       if (!whatif.takes(map.getCenter())) pin(cellAt(map.getCenter()), map.getCenter());
     });
-    let seen = null;
-    window.addEventListener('beforeprint', () => {
-      seen = map.getBounds();
-      document.documentElement.classList.add('lc-print');
-      map.invalidateSize({pan: false}).fitBounds(seen, {animate: false});
-    });
-    window.addEventListener('afterprint', () => {
-      document.documentElement.classList.remove('lc-print');
-      map.invalidateSize({pan: false}).fitBounds(seen, {animate: false});
-    });
+    map.on('resize', fitPaper);
+    window.addEventListener('hashchange', pinNamed);
+  }
+
+  /** How much the map as it stands is scaled on paper: what is painted while printing does not get there. */
+  function fitPaper() {
+    const {x, y} = map.getSize();
+    const paper = {width: x, height: y, zoom: Math.min(PAPER.x / x, PAPER.y / y)};
+    for (const [key, value] of Object.entries(paper)) document.documentElement.style.setProperty('--lc-map-' + key, String(value));
   }
 
   /** Tiles of a map behind the cells, where the study asks for them: the only requests a page makes. */
@@ -448,6 +462,7 @@ function lifecircleMap(map) {
     drawTexts();
     fit();
     listen();
+    fitPaper();
     pinNamed();
     // For whoever wants to hold the page against the run: the ticks from a cell to the nearest of each service.
     map.getContainer().lifecircle = {ticks: circle.ticks, n: cells.n, id: cells.id};

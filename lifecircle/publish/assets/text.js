@@ -63,6 +63,12 @@ function lifecircleText(scene, state) {
     return (Math.ceil(value / 6 - 1e-9) / 10).toFixed(1) + ' ' + t('min');
   }
 
+  /** What is left of a limit, rounded down, so that it and the walk add to no more than the limit. */
+  function spare(unit, value) {
+    if (unit === 'm') return Math.floor(value) + ' ' + t('m');
+    return (Math.floor(value / 6 + 1e-9) / 10).toFixed(1) + ' ' + t('min');
+  }
+
   function area(m2) {
     const ha = m2 / 1e4;
     return (ha < 0.1 ? '< 0.1' : ha < 10 ? ha.toFixed(1) : grouped(Math.round(ha))) + ' ' + t('ha');
@@ -78,7 +84,7 @@ function lifecircleText(scene, state) {
   const line = (label, ...value) => [make('dt', {}, label), make('dd', {}, ...value)];
 
   return {
-    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, area,
+    t, local, name, make, cell, heading, table, grouped, people, share, serviceTitle, bare, unitWord, round, cutoff, cost, spare, area,
     zoneName, line,
   };
 }
