@@ -404,6 +404,20 @@ def test_a_kept_cell_is_whole_on_paper(open_page: Open, town: Any, width: int) -
     assert "".join(sheet.extract_text() for sheet in reader.pages).count("r20c14") == 1
 
 
+@pytest.mark.parametrize("sheet", ["upright", "across"])
+def test_a_legend_is_on_one_sheet_with_its_total_once(open_page: Open, town: Any, sheet: str) -> None:
+    page = open_page(town.scene(), height=600)
+    page.evaluate("() => { location.hash = 'cell=r20c14'; location.reload(); }")
+    page.wait_for_selector("#lc-readout tbody")
+    labels = [label.strip() for label in page.locator("#lc-legend tr").all_inner_texts()]
+    first, total = labels[1].split("\t")[0], labels[-1].split("\t")[0]
+    made = page.pdf(format="A4", landscape=sheet == "across")
+    sheets = ["".join(one.extract_text().split()) for one in pypdf.PdfReader(io.BytesIO(made)).pages]
+    there = [n for n, text in enumerate(sheets) if "".join(total.split()) in text]
+    assert there == [n for n, text in enumerate(sheets) if "".join(first.split()) in text]
+    assert len(there) == 1
+
+
 def test_shares_are_never_rounded_to_all_or_nothing(open_page: Open, town: Any) -> None:
     met = np.ones(town.rows.size, dtype=np.int8)
     met[cell_of(town, 40, 5)] = 0
