@@ -52,7 +52,7 @@ class Key:
     def of(cls, stage: str, **parts: Any) -> "Key":
         """Make a key of everything the stage depends on, said as JSON, besides the code and its libraries."""
         said = {"stage": stage, "made_by": _made_by(), "parts": parts}
-        text = json.dumps(said, sort_keys=True, default=_as_text)
+        text = json.dumps(said, default=_as_text)  # in the order said: services are numbered by theirs
         return cls(stage, hashlib.sha256(text.encode()).hexdigest())
 
     @property

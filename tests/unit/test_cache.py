@@ -106,12 +106,21 @@ def other_rules(folder):
     return folder / "other.toml"
 
 
+def turned_rules(folder):
+    """The same services in another order."""
+    head, *services = (folder / "golden.toml").read_text(encoding="utf-8").split("[services.")
+    text = "[services.".join([head, *reversed(services)])
+    (folder / "turned.toml").write_text(text, encoding="utf-8")
+    return folder / "turned.toml"
+
+
 ASKED = {
     "as it is": lambda _: {},
     "other people": lambda folder: {"population": str(fewer(folder))},
     "no more than half": lambda _: {"bbox": [8.997, 44.997, 9.003, 45.006]},
     "a hill": lambda folder: {"elevation": str(hill(folder))},
     "other rules": lambda folder: {"standard": str(other_rules(folder))},
+    "the same rules in another order": lambda folder: {"standard": str(turned_rules(folder))},
     "one service": lambda _: {"services": ["park"]},
     "other map": lambda folder: {"osm": str(moved(folder))},
     "other map, before": lambda folder: {"osm": str(moved(folder)), "year": 1990},
