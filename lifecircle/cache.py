@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -222,8 +223,14 @@ class Cache:
 
 
 def _read(path: Path, key: Key, given: Mapping[str, Any] | None) -> Any:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-        digest, value = unpack({name: kept[name] for name in kept.files}, given)
+    arrays = {}
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as kept:
+        for name in kept.namelist():
+            with kept.open(name) as part:  # to its end, where the checksum is: what heads it may say that it is shorter
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(part, allow_pickle=False)
+                if part.read(1):
+                    raise PackError(f"the array {name} is longer than it says")
+    digest, value = unpack(arrays, given)
     if digest != key.digest:
         raise PackError("it is of another key")
     with suppress(OSError):

@@ -207,6 +207,17 @@ def test_damage_is_noticed_and_the_stage_made_anew(study, cache, how):
         assert nouns(study, again(cache))[0] == without
 
 
+def test_an_array_that_says_it_is_shorter_is_damage(cache, caplog):
+    def take():
+        return again(cache).take(Key.of("read"), lambda: np.arange(90_000.0))
+
+    take()
+    path, _ = cache.files()[0]
+    path.write_bytes(path.read_bytes().replace(b"(90000,)", b"(10000,)"))
+    assert len(take()) == 90_000
+    assert "longer than it says" in caplog.text
+
+
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
     without, _ = nouns(study)
     nouns(study, cache)
