@@ -166,8 +166,8 @@ class Cache:
         if time.perf_counter() - start >= self.worth_s and not warned.heard and keep():
             try:
                 self._keep(path, pack((key.digest, value), given))
-            except (OSError, PackError) as error:
-                log.warning("the stage %s is not kept (%s)", key.stage, error)
+            except Exception as error:  # noqa: BLE001  the disk, the memory: the stage is made, and the run goes on
+                log.warning("the stage %s is not kept (%s)", key.stage, str(error) or type(error).__name__)
         return value
 
     def _keep(self, path: Path, arrays: dict[str, Any]) -> None:

@@ -218,6 +218,12 @@ def test_an_array_that_says_it_is_shorter_is_damage(cache, caplog):
     assert "longer than it says" in caplog.text
 
 
+def test_where_memory_does_not_suffice_to_keep_a_stage_the_run_goes_on(cache, monkeypatch, caplog):
+    monkeypatch.setattr(caches, "pack", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    assert cache.take(Key.of("read"), lambda: 3) == 3
+    assert "is not kept (MemoryError)" in caplog.text
+
+
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
     without, _ = nouns(study)
     nouns(study, cache)
