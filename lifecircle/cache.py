@@ -176,6 +176,8 @@ class Cache:
         try:
             with made.open("wb") as stream:
                 np.savez(stream, **arrays)
+            if (size := made.stat().st_size) > self.most_bytes:
+                raise PackError(f"it has {size:,} bytes, more than the cache may hold")
             made.replace(path)
         finally:
             made.unlink(missing_ok=True)

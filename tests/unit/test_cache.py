@@ -224,6 +224,14 @@ def test_where_memory_does_not_suffice_to_keep_a_stage_the_run_goes_on(cache, mo
     assert "is not kept (MemoryError)" in caplog.text
 
 
+def test_a_stage_larger_than_the_cache_drives_no_other_out(tmp_path, caplog):
+    cache = Cache(tmp_path / "cache", most_bytes=5000, worth_s=0)
+    cache.take(Key.of("read"), lambda: np.zeros(100))
+    cache.take(Key.of("cells"), lambda: np.zeros(9000))
+    assert [path.name[:4] for path in cache.folder.iterdir()] == ["read"]
+    assert "more than the cache may hold" in caplog.text
+
+
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
     without, _ = nouns(study)
     nouns(study, cache)
