@@ -185,17 +185,21 @@ class Cache:
 
     def _trim(self, newest: Path) -> None:
         """Make room: remove what was not used for longest, and what killed runs left half-written."""
-        assert self.folder is not None  # noqa: S101 (a file of it was written)
-        for path in self.folder.iterdir():
-            with suppress(OSError):  # another run may have removed it
-                if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY_S:
-                    path.unlink()
+        self._sweep(older_than_s=_DAY_S)
         left = self.most_bytes
         for path, size in sorted(self.files(), key=lambda one: (one[0] != newest, -_used(one[0]))):
             left -= size
             if left < 0:
                 with suppress(OSError):
                     path.unlink()
+
+    def _sweep(self, *, older_than_s: float) -> None:
+        """Remove what is half-written; a run that is at it then does not keep that stage."""
+        if self.folder is not None and self.folder.is_dir():
+            for path in self.folder.iterdir():
+                with suppress(OSError):  # another run may have removed it
+                    if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= older_than_s:
+                        path.unlink()
 
     def files(self) -> list[tuple[Path, int]]:
         """List the stages it holds, and their sizes in bytes."""
@@ -219,6 +223,7 @@ class Cache:
         try:
             for path, _ in found:
                 path.unlink(missing_ok=True)
+            self._sweep(older_than_s=0)
         except OSError as error:
             raise SourceError(f"cannot clear the cache {self.folder}: {error.strerror or error}") from error
         return len(found)

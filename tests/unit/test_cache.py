@@ -232,6 +232,13 @@ def test_a_stage_larger_than_the_cache_drives_no_other_out(tmp_path, caplog):
     assert "more than the cache may hold" in caplog.text
 
 
+def test_clearing_takes_what_killed_runs_left_half_written(cache):
+    cache.take(Key.of("read"), lambda: 3)
+    (cache.folder / f".read-{0:040x}.77.part").write_bytes(b"half")
+    assert cache.clear() == 1
+    assert [*cache.folder.iterdir()] == []
+
+
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
     without, _ = nouns(study)
     nouns(study, cache)
