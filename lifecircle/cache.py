@@ -85,8 +85,12 @@ class _Listening(logging.Handler):
         super().__init__(logging.WARNING)
         self.heard = False
 
-    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+    def emit(self, record: logging.LogRecord) -> None:
         self.heard = True
+        # Where nobody else listens, logging would have printed it.
+        told = [*logging.getLogger("lifecircle").handlers, *logging.getLogger().handlers]
+        if all(isinstance(one, _Listening) for one in told) and logging.lastResort is not None:
+            logging.lastResort.handle(record)
 
     def __enter__(self) -> Self:
         logging.getLogger("lifecircle").addHandler(self)
