@@ -129,9 +129,12 @@ class Cache:
         said = os.environ.get(VARIABLE, "")
         if said.casefold() in {"off", "0", "no", "none"}:
             return cls(None)
-        return cls(
-            Path(said).expanduser() if said else Path(platformdirs.user_cache_dir("lifecircle", appauthor=False))
-        )
+        try:
+            folder = Path(said or platformdirs.user_cache_dir("lifecircle", appauthor=False)).expanduser()
+        except RuntimeError as error:
+            log.warning("nothing is kept: there is no home folder for the cache %s (%s)", said or "of the user", error)
+            return cls(None)
+        return cls(folder)
 
     def take(
         self, key: Key, make: Callable[[], T], *, given: Mapping[str, Any] | None = None,

@@ -247,6 +247,12 @@ def test_a_warning_is_seen_where_nobody_set_up_logging(tmp_path):
     assert done.stderr == "look here\n"
 
 
+def test_a_home_that_there_is_not_stops_nothing(monkeypatch, caplog):
+    monkeypatch.setenv("LIFECIRCLE_CACHE", "~nobody-of-this-name/cache")
+    assert Cache.of_user().folder is None
+    assert "nothing is kept" in caplog.text
+
+
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
     without, _ = nouns(study)
     nouns(study, cache)
