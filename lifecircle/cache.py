@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Mapping
@@ -179,7 +180,7 @@ class Cache:
 
     def _keep(self, path: Path, arrays: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        made = path.with_name(f".{path.stem}.{os.getpid()}{threading.get_ident()}.part")
         try:
             with made.open("wb") as stream:
                 np.savez(stream, **arrays)

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -251,6 +252,21 @@ def test_a_home_that_there_is_not_stops_nothing(monkeypatch, caplog):
     monkeypatch.setenv("LIFECIRCLE_CACHE", "~nobody-of-this-name/cache")
     assert Cache.of_user().folder is None
     assert "nothing is kept" in caplog.text
+
+
+def test_two_threads_that_keep_one_stage_do_not_write_one_file(cache, caplog):
+    both = threading.Barrier(2)
+
+    def take():
+        again(cache).take(Key.of("read"), lambda: both.wait() * 0 + np.arange(1_000_000.0))
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert caplog.text == ""
+    assert len(cache.files()) == 1
 
 
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
