@@ -53,7 +53,7 @@ class Key:
     @classmethod
     def of(cls, stage: str, **parts: Any) -> "Key":
         """Make a key of everything the stage depends on, said as JSON, besides the code and its libraries."""
-        said = {"stage": stage, "made_by": _made_by(), "parts": parts}
+        said = {"stage": stage, "made_by": _made_by(), "grids": _grids(), "parts": parts}
         text = json.dumps(said, default=_as_text)  # in the order said: services are numbered by theirs
         return cls(stage, hashlib.sha256(text.encode()).hexdigest())
 
@@ -77,6 +77,13 @@ def _made_by() -> list[str]:
         found.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
     below = (shapely.geos_version_string, pyproj.proj_version_str, rasterio.__gdal_version__)
     return [found.hexdigest(), *below, *(f"{name} {metadata.version(name)}" for name in _LIBRARIES)]
+
+
+def _grids() -> list[Any]:
+    """What PROJ may shift a datum by: with a grid of it metres lie elsewhere than without."""
+    folders = [*pyproj.datadir.get_data_dir().split(os.pathsep), pyproj.datadir.get_user_data_dir()]
+    found = {path.name: path.stat().st_size for one in folders for path in Path(one).glob("*.*") if path.is_file()}
+    return [pyproj.network.is_network_enabled(), sorted(found.items())]
 
 
 class _Listening(logging.Handler):

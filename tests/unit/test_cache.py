@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import town
@@ -267,6 +268,18 @@ def test_two_threads_that_keep_one_stage_do_not_write_one_file(cache, caplog):
         thread.join()
     assert caplog.text == ""
     assert len(cache.files()) == 1
+
+
+def test_a_grid_that_shifts_a_datum_makes_another_key(tmp_path, monkeypatch):
+    folders = pyproj.datadir.get_data_dir()
+    before = Key.of("network")
+    monkeypatch.setattr(pyproj.datadir, "get_data_dir", lambda: os.pathsep.join([folders, str(tmp_path)]))
+    assert Key.of("network") == before
+    (tmp_path / "uk_os_OSTN15_NTv2_OSGBtoETRS.tif").write_bytes(b"grid")
+    assert Key.of("network") != before
+    monkeypatch.undo()
+    monkeypatch.setattr(pyproj.network, "is_network_enabled", lambda: True)
+    assert Key.of("network") != before
 
 
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):
