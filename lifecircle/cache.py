@@ -80,10 +80,11 @@ def _made_by() -> list[str]:
 
 
 def _grids() -> list[Any]:
-    """What PROJ may shift a datum by: with a grid of it metres lie elsewhere than without."""
-    folders = [*pyproj.datadir.get_data_dir().split(os.pathsep), pyproj.datadir.get_user_data_dir()]
-    found = {path.name: path.stat().st_size for one in folders for path in Path(one).glob("*.*") if path.is_file()}
-    return [pyproj.network.is_network_enabled(), sorted(found.items())]
+    """List what PROJ may shift a datum by: with a grid of it metres lie elsewhere than without."""
+    folders = [*pyproj.datadir.get_data_dir().split(os.pathsep), pyproj.datadir.get_user_data_dir()]  # type: ignore[attr-defined]
+    files = [path for one in folders for path in Path(one).glob("*.*") if path.suffix != ".db" and path.is_file()]
+    found = {path.name: path.stat().st_size for path in files}
+    return [pyproj.network.is_network_enabled(), sorted(found.items())]  # type: ignore[attr-defined]
 
 
 class _Listening(logging.Handler):

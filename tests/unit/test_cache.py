@@ -243,8 +243,8 @@ def test_clearing_takes_what_killed_runs_left_half_written(cache):
 
 def test_a_warning_is_seen_where_nobody_set_up_logging(tmp_path):
     code = "import logging, sys; from pathlib import Path; from lifecircle.cache import Cache, Key\n"
-    code += "make = lambda: logging.getLogger(\"lifecircle.sources\").warning(\"look here\")\n"
-    code += "Cache(Path(sys.argv[1])).take(Key.of(\"read\"), make)"
+    code += 'make = lambda: logging.getLogger("lifecircle.sources").warning("look here")\n'
+    code += 'Cache(Path(sys.argv[1])).take(Key.of("read"), make)'
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stderr == "look here\n"
 
