@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import re
+import threading
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -51,8 +53,8 @@ class Key:
     @classmethod
     def of(cls, stage: str, **parts: Any) -> "Key":
         """Make a key of everything the stage depends on, said as JSON, besides the code and its libraries."""
-        said = {"stage": stage, "made_by": _made_by(), "parts": parts}
-        text = json.dumps(said, sort_keys=True, default=_as_text)
+        said = {"stage": stage, "made_by": _made_by(), "grids": _grids(), "parts": parts}
+        text = json.dumps(said, default=_as_text)  # in the order said: services are numbered by theirs
         return cls(stage, hashlib.sha256(text.encode()).hexdigest())
 
     @property
@@ -77,6 +79,14 @@ def _made_by() -> list[str]:
     return [found.hexdigest(), *below, *(f"{name} {metadata.version(name)}" for name in _LIBRARIES)]
 
 
+def _grids() -> list[Any]:
+    """List what PROJ may shift a datum by: with a grid of it metres lie elsewhere than without."""
+    folders = [*pyproj.datadir.get_data_dir().split(os.pathsep), pyproj.datadir.get_user_data_dir()]  # type: ignore[attr-defined]
+    files = [path for one in folders for path in Path(one).glob("*.*") if path.suffix != ".db" and path.is_file()]
+    found = {path.name: path.stat().st_size for path in files}
+    return [pyproj.network.is_network_enabled(), sorted(found.items())]  # type: ignore[attr-defined]
+
+
 class _Listening(logging.Handler):
     """Hears whether this package warns of anything."""
 
@@ -84,8 +94,12 @@ class _Listening(logging.Handler):
         super().__init__(logging.WARNING)
         self.heard = False
 
-    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+    def emit(self, record: logging.LogRecord) -> None:
         self.heard = True
+        # Where nobody else listens, logging would have printed it.
+        told = [*logging.getLogger("lifecircle").handlers, *logging.getLogger().handlers]
+        if all(isinstance(one, _Listening) for one in told) and logging.lastResort is not None:
+            logging.lastResort.handle(record)
 
     def __enter__(self) -> Self:
         logging.getLogger("lifecircle").addHandler(self)
@@ -124,9 +138,12 @@ class Cache:
         said = os.environ.get(VARIABLE, "")
         if said.casefold() in {"off", "0", "no", "none"}:
             return cls(None)
-        return cls(
-            Path(said).expanduser() if said else Path(platformdirs.user_cache_dir("lifecircle", appauthor=False))
-        )
+        try:
+            folder = Path(said or platformdirs.user_cache_dir("lifecircle", appauthor=False)).expanduser()
+        except RuntimeError as error:
+            log.warning("nothing is kept: there is no home folder for the cache %s (%s)", said or "of the user", error)
+            return cls(None)
+        return cls(folder)
 
     def take(
         self, key: Key, make: Callable[[], T], *, given: Mapping[str, Any] | None = None,
@@ -165,16 +182,18 @@ class Cache:
         if time.perf_counter() - start >= self.worth_s and not warned.heard and keep():
             try:
                 self._keep(path, pack((key.digest, value), given))
-            except (OSError, PackError) as error:
-                log.warning("the stage %s is not kept (%s)", key.stage, error)
+            except Exception as error:  # noqa: BLE001  the disk, the memory: the stage is made, and the run goes on
+                log.warning("the stage %s is not kept (%s)", key.stage, str(error) or type(error).__name__)
         return value
 
     def _keep(self, path: Path, arrays: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        made = path.with_name(f".{path.stem}.{os.getpid()}{threading.get_ident()}.part")
         try:
             with made.open("wb") as stream:
                 np.savez(stream, **arrays)
+            if (size := made.stat().st_size) > self.most_bytes:
+                raise PackError(f"it has {size:,} bytes, more than the cache may hold")
             made.replace(path)
         finally:
             made.unlink(missing_ok=True)
@@ -182,17 +201,21 @@ class Cache:
 
     def _trim(self, newest: Path) -> None:
         """Make room: remove what was not used for longest, and what killed runs left half-written."""
-        assert self.folder is not None  # noqa: S101 (a file of it was written)
-        for path in self.folder.iterdir():
-            with suppress(OSError):  # another run may have removed it
-                if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY_S:
-                    path.unlink()
+        self._sweep(older_than_s=_DAY_S)
         left = self.most_bytes
         for path, size in sorted(self.files(), key=lambda one: (one[0] != newest, -_used(one[0]))):
             left -= size
             if left < 0:
                 with suppress(OSError):
                     path.unlink()
+
+    def _sweep(self, *, older_than_s: float) -> None:
+        """Remove what is half-written; a run that is at it then does not keep that stage."""
+        if self.folder is not None and self.folder.is_dir():
+            for path in self.folder.iterdir():
+                with suppress(OSError):  # another run may have removed it
+                    if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= older_than_s:
+                        path.unlink()
 
     def files(self) -> list[tuple[Path, int]]:
         """List the stages it holds, and their sizes in bytes."""
@@ -216,14 +239,21 @@ class Cache:
         try:
             for path, _ in found:
                 path.unlink(missing_ok=True)
+            self._sweep(older_than_s=0)
         except OSError as error:
             raise SourceError(f"cannot clear the cache {self.folder}: {error.strerror or error}") from error
         return len(found)
 
 
 def _read(path: Path, key: Key, given: Mapping[str, Any] | None) -> Any:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
-        digest, value = unpack({name: kept[name] for name in kept.files}, given)
+    arrays = {}
+    with path.open("rb") as stream, zipfile.ZipFile(stream) as kept:
+        for name in kept.namelist():
+            with kept.open(name) as part:  # to its end, where the checksum is: what heads it may say that it is shorter
+                arrays[name.removesuffix(".npy")] = np.lib.format.read_array(part, allow_pickle=False)
+                if part.read(1):
+                    raise PackError(f"the array {name} is longer than it says")
+    digest, value = unpack(arrays, given)
     if digest != key.digest:
         raise PackError("it is of another key")
     with suppress(OSError):

@@ -55,6 +55,8 @@ def degrees(text: str, axis: Axis | None = None) -> float:
     """
     if _USUAL.fullmatch(text):  # most are: lists are long
         return float(text)
+    if any(unicodedata.category(sign) == "No" for sign in text):  # the mark of a footnote, ² or ①, is no further digit
+        return float("nan")
     plain = unicodedata.normalize("NFKC", _unmarked(text)).translate(_MARKS).strip().casefold()
     # An apostrophe before a number is how spreadsheets mark what is to stay a text.
     plain = re.sub(r"(?<=\d)。(?=\d)", ".", plain.lstrip("'").lstrip())

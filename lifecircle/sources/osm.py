@@ -488,7 +488,7 @@ def _frames(path: Path, heap: _Heap, clip: tuple[float, float, float, float], ti
     counts = {
         "streets": len(ways),
         "streets_outside": heap.streets - len(ways),
-        "street_nodes_missing": int((~located).sum()),
+        "street_nodes_missing": int((~located & keep).sum()),
         "street_nodes_outside": int((located & ~inside)[keep].sum()),
         "features": len(features),
         "features_outside": heap.outside + features_outside,

@@ -554,7 +554,8 @@ def _columns(
 
 def _guess(found: dict[str, str], headers: list[str]) -> None:
     """Find what is no coordinate by its header: known ones first, then the only one that ends like a name."""
-    for header in headers:
+    known = list(_MEANT)  # of several headings of one meaning the plainest: name before title, service before type
+    for header in sorted(headers, key=lambda one: known.index(word) if (word := _word(one)) in _MEANT else -1):
         meaning = _MEANT.get(_word(header), "")
         if meaning and meaning not in _PLACES and header not in found.values():
             found.setdefault(meaning, header)

@@ -124,6 +124,16 @@ def test_how_much_of_a_large_file_lies_in_the_box_chooses_how_it_is_read(tmp_pat
         assert bool(looked) == twice
 
 
+def test_a_far_street_that_begins_with_a_missing_node_counts_the_same_however_it_is_read(tmp_path):
+    path = tmp_path / "map.osm.pbf"
+    with osmium.SimpleWriter(str(path)) as out:
+        for number, x in enumerate((0, 100, 5000, 5100), start=1):
+            out.add_node(Node(id=number, location=drawn.lonlat(x, 0), version=1))
+        for number, nodes in enumerate(([1, 2], [999, 3, 4]), start=1):
+            out.add_way(Way(id=number, nodes=nodes, tags={"highway": "path"}, version=1))
+    assert read(path, BOX, 0).counts == read(path, BOX, 1 << 30).counts == read(path, BOX, 0, mostly=0.0).counts
+
+
 @given(maps())
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_box_holds_what_a_larger_box_holds_there(tmp_path, drawing):

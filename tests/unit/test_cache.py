@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyproj
 import pytest
 import rasterio
 import town
@@ -106,12 +108,21 @@ def other_rules(folder):
     return folder / "other.toml"
 
 
+def turned_rules(folder):
+    """The same services in another order."""
+    head, *services = (folder / "golden.toml").read_text(encoding="utf-8").split("[services.")
+    text = "[services.".join([head, *reversed(services)])
+    (folder / "turned.toml").write_text(text, encoding="utf-8")
+    return folder / "turned.toml"
+
+
 ASKED = {
     "as it is": lambda _: {},
     "other people": lambda folder: {"population": str(fewer(folder))},
     "no more than half": lambda _: {"bbox": [8.997, 44.997, 9.003, 45.006]},
     "a hill": lambda folder: {"elevation": str(hill(folder))},
     "other rules": lambda folder: {"standard": str(other_rules(folder))},
+    "the same rules in another order": lambda folder: {"standard": str(turned_rules(folder))},
     "one service": lambda _: {"services": ["park"]},
     "other map": lambda folder: {"osm": str(moved(folder))},
     "other map, before": lambda folder: {"osm": str(moved(folder)), "year": 1990},
@@ -196,6 +207,79 @@ def test_damage_is_noticed_and_the_stage_made_anew(study, cache, how):
             path.write_bytes(raw)
         spoilt(chance.choice([*whole]), how, chance)
         assert nouns(study, again(cache))[0] == without
+
+
+def test_an_array_that_says_it_is_shorter_is_damage(cache, caplog):
+    def take():
+        return again(cache).take(Key.of("read"), lambda: np.arange(90_000.0))
+
+    take()
+    path, _ = cache.files()[0]
+    path.write_bytes(path.read_bytes().replace(b"(90000,)", b"(10000,)"))
+    assert len(take()) == 90_000
+    assert "longer than it says" in caplog.text
+
+
+def test_where_memory_does_not_suffice_to_keep_a_stage_the_run_goes_on(cache, monkeypatch, caplog):
+    monkeypatch.setattr(caches, "pack", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    assert cache.take(Key.of("read"), lambda: 3) == 3
+    assert "is not kept (MemoryError)" in caplog.text
+
+
+def test_a_stage_larger_than_the_cache_drives_no_other_out(tmp_path, caplog):
+    cache = Cache(tmp_path / "cache", most_bytes=5000, worth_s=0)
+    cache.take(Key.of("read"), lambda: np.zeros(100))
+    cache.take(Key.of("cells"), lambda: np.zeros(9000))
+    assert [path.name[:4] for path in cache.folder.iterdir()] == ["read"]
+    assert "more than the cache may hold" in caplog.text
+
+
+def test_clearing_takes_what_killed_runs_left_half_written(cache):
+    cache.take(Key.of("read"), lambda: 3)
+    (cache.folder / f".read-{0:040x}.77.part").write_bytes(b"half")
+    assert cache.clear() == 1
+    assert [*cache.folder.iterdir()] == []
+
+
+def test_a_warning_is_seen_where_nobody_set_up_logging(tmp_path):
+    code = "import logging, sys; from pathlib import Path; from lifecircle.cache import Cache, Key\n"
+    code += 'make = lambda: logging.getLogger("lifecircle.sources").warning("look here")\n'
+    code += 'Cache(Path(sys.argv[1])).take(Key.of("read"), make)'
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stderr == "look here\n"
+
+
+def test_a_home_that_there_is_not_stops_nothing(monkeypatch, caplog):
+    monkeypatch.setenv("LIFECIRCLE_CACHE", "~nobody-of-this-name/cache")
+    assert Cache.of_user().folder is None
+    assert "nothing is kept" in caplog.text
+
+
+def test_two_threads_that_keep_one_stage_do_not_write_one_file(cache, caplog):
+    both = threading.Barrier(2)
+
+    def take():
+        again(cache).take(Key.of("read"), lambda: both.wait() * 0 + np.arange(1_000_000.0))
+
+    threads = [threading.Thread(target=take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert caplog.text == ""
+    assert len(cache.files()) == 1
+
+
+def test_a_grid_that_shifts_a_datum_makes_another_key(tmp_path, monkeypatch):
+    folders = pyproj.datadir.get_data_dir()
+    before = Key.of("network")
+    monkeypatch.setattr(pyproj.datadir, "get_data_dir", lambda: os.pathsep.join([folders, str(tmp_path)]))
+    assert Key.of("network") == before
+    (tmp_path / "uk_os_OSTN15_NTv2_OSGBtoETRS.tif").write_bytes(b"grid")
+    assert Key.of("network") != before
+    monkeypatch.undo()
+    monkeypatch.setattr(pyproj.network, "is_network_enabled", lambda: True)
+    assert Key.of("network") != before
 
 
 def test_a_file_under_another_name_is_not_taken_for_what_it_is_not(study, cache, tmp_path, caplog):

@@ -118,3 +118,8 @@ def test_two_coordinates_in_one_cell(text, expected):
 def test_a_cell_can_say_that_there_is_none():
     assert all(says_none(text) for text in ("", " ", "无", "N/A", "—", "－"))
     assert not says_none("121.5.30")
+
+
+@pytest.mark.parametrize("text", ["31.1²", "121.9①", "¹121.9", "121.9⑴", "31½"])
+def test_the_mark_of_a_footnote_is_no_digit(text):
+    assert math.isnan(degrees(text))

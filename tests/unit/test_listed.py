@@ -693,3 +693,10 @@ def test_the_command_line_names_the_sheet(tmp_path, capsys):
     assert command(*asked) == 3
     assert "--sheet NAME" in " ".join(capsys.readouterr().err.split())
     assert command(*asked, "--sheet", "小学") == 0
+
+
+def test_of_several_headings_of_one_meaning_the_plainest_is_taken(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("type,title,name,service,lon,lat\nnode,Dr,Alpha,clinic,9.0,45.0\n", encoding="utf-8")
+    columns = read_facilities(path).columns
+    assert (columns["name"], columns["service"]) == ("name", "service")
