@@ -20,7 +20,7 @@ from lifecircle.audit.datum import TITLES, Detective, Evidence
 from lifecircle.errors import CrsError, DataError, StandardError
 from lifecircle.model.facilities import Facilities, folded
 from lifecircle.region import WGS84, Region
-from lifecircle.sources import datum, tables
+from lifecircle.sources import datum, headings, tables
 from lifecircle.standards import Standard
 
 log = logging.getLogger(__name__)
@@ -201,7 +201,7 @@ class Listed:
             raise CrsError(
                 f"{self.keys.table} is {said} {TITLES[self.declared]}, but its places fit {TITLES[winner.datum]}: "
                 f"{evidence.text}. Say --datum {winner.datum}; if you know better, "
-                + tables.in_a_study(self.keys.table, "check_datum = false")
+                + headings.in_a_study(self.keys.table, "check_datum = false")
             )
         return replace(self, told=self.told | {"evidence": _told(evidence, self.declared, winner is not None)})
 
@@ -272,7 +272,7 @@ def _refuse_wrong(
         ) + " }"  # fmt: skip
         raise DataError(
             f"{of} lon and lat are the wrong way round ({at_fault}): mend these rows, or where all are so "
-            + (tables.in_a_study(keys.table, turn) if "lon" in table.columns else "write longitude first")
+            + (headings.in_a_study(keys.table, turn) if "lon" in table.columns else "write longitude first")
         )
     raise CrsError(
         f"{of} the coordinates are no degrees of longitude and latitude"
@@ -325,7 +325,7 @@ def _services(keys: TableKeys, standard: Standard, table: tables.FacilityTable) 
         raise StandardError(
             f"{keys.table} does not say what its places give: name the service (--service "
             f"{next(iter(standard.services))}, say), or the column that does: "
-            + tables.in_a_study(keys.table, 'columns = { service = "..." }')
+            + headings.in_a_study(keys.table, 'columns = { service = "..." }')
         )
     for key, service in standard.services.items():
         for word in (key, service.title, service.title_zh):

@@ -284,7 +284,7 @@ def test_a_table_in_chinese_coordinates_is_found_out(tmp_path, monkeypatch):
 
     found_out = {"gcj02": "GCJ-02", "bd09": "BD-09"}
     for name, title in found_out.items():
-        with pytest.raises(CrsError, match=f'is declared as WGS84, but its places fit {title}.*Say --datum {name}'):
+        with pytest.raises(CrsError, match=f"is declared as WGS84, but its places fit {title}.*Say --datum {name}"):
             world.run(tmp_path, facilities=[table(name) | {"datum": "wgs84"}])
         with pytest.raises(CrsError, match=f"not said to be in any datum, so taken for WGS84, but .* {title}"):
             world.run(tmp_path, facilities=[table(name)])
