@@ -136,7 +136,7 @@ class Cache:
     def of_user(cls) -> "Cache":
         """Open that of the user: where ``LIFECIRCLE_CACHE`` says, else where the system keeps such things."""
         said = os.environ.get(VARIABLE, "")
-        if said.casefold() in {"off", "0", "no", "none"}:
+        if said.casefold() in {"off", "0", "no", "none", "false"}:
             return cls(None)
         try:
             folder = Path(said or platformdirs.user_cache_dir("lifecircle", appauthor=False)).expanduser()
@@ -211,20 +211,25 @@ class Cache:
 
     def _sweep(self, *, older_than_s: float) -> None:
         """Remove what is half-written; a run that is at it then does not keep that stage."""
-        if self.folder is not None and self.folder.is_dir():
-            for path in self.folder.iterdir():
-                with suppress(OSError):  # another run may have removed it
-                    if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= older_than_s:
-                        path.unlink()
+        for path in self._there():
+            with suppress(OSError):  # another run may have removed it
+                if _UNFINISHED.fullmatch(path.name) and time.time() - path.stat().st_mtime >= older_than_s:
+                    path.unlink()
+
+    def _there(self) -> list[Path]:
+        """List whatever is in the folder; nothing of one that is not there, or not to be read."""
+        try:
+            return [] if self.folder is None else sorted(self.folder.iterdir())
+        except OSError:
+            return []
 
     def files(self) -> list[tuple[Path, int]]:
         """List the stages it holds, and their sizes in bytes."""
         found = []
-        if self.folder is not None and self.folder.is_dir():
-            for path in sorted(self.folder.iterdir()):
-                with suppress(OSError):
-                    if _NAME.fullmatch(path.name) and path.is_file():
-                        found.append((path, path.stat().st_size))
+        for path in self._there():
+            with suppress(OSError):
+                if _NAME.fullmatch(path.name) and path.is_file():
+                    found.append((path, path.stat().st_size))
         return found
 
     def clear(self) -> int:

@@ -38,7 +38,7 @@ _DATUM = {datum: re.compile(words) for datum, words in _DATUM_WORDS.items()}
 _NAME = re.compile(r".*(?:名称|名稱|名)")
 # What ends in 名称 and is seldom what a facility is called by.
 _OTHER_NAME = re.compile(
-    r".*(?:姓名|人名|人名称|曾用名|别名|户名|文件名|(?:街道|乡镇|街镇|镇|区县|行政区|城市|省份?|道路|路|类别|类型|分类|服务|图层|字段|"
+    r".*(?:姓名|人名|人名称|长名|长名称|曾用名|别名|户名|文件名|(?:街道|乡镇|街镇|镇|区县|行政区|城市|省份?|道路|路|类别|类型|分类|服务|图层|字段|"
     r"文件|上级|主管部门|主管单位)(?:名|名称))"
 )
 _BELOW_ZERO = re.compile(r"[(\[【]\s*(w|west|西经?|s|south|南纬?)\s*[)\]】]")

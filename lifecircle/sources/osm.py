@@ -77,7 +77,8 @@ class OsmData:
         Date of the data, ISO 8601, or empty where the file does not tell.
     counts : dict
         How many objects were kept and dropped, by reason. Of a large file that lies mostly beyond the box
-        ``features_outside`` counts the closed ways there, ``areas_broken`` only what is near it.
+        ``features_outside`` counts the closed ways there, ``areas_broken`` and
+        ``area_relations_incomplete`` only what is near it.
     """
 
     ways: pd.DataFrame

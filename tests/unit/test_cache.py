@@ -418,10 +418,17 @@ def test_a_cache_that_cannot_be_cleared_says_so(study, cache, monkeypatch):
         cache.clear()
 
 
+def test_a_cache_that_is_no_folder_holds_nothing(tmp_path):
+    (tmp_path / "file").write_text("here")
+    cache = Cache(tmp_path / "file")
+    assert cache.files() == []
+    assert cache.clear() == 0
+
+
 def test_the_variable_names_the_folder_or_says_off(tmp_path, monkeypatch):
     monkeypatch.setenv("LIFECIRCLE_CACHE", str(tmp_path / "here"))
     assert Cache.of_user().folder == tmp_path / "here"
-    for word in ("off", "OFF", "0", "no"):
+    for word in ("off", "OFF", "0", "no", "false"):
         monkeypatch.setenv("LIFECIRCLE_CACHE", word)
         assert Cache.of_user().folder is None
     monkeypatch.delenv("LIFECIRCLE_CACHE")

@@ -174,7 +174,7 @@ def test_a_name_is_not_guessed_among_several_nor_taken_from_a_person_or_street(t
     assert "name" not in read_facilities(csv(tmp_path / "two.csv", two)).columns
     exact = read_facilities(csv(tmp_path / "exact.csv", frame(小区名称="x")))
     assert exact.columns["name"] == "名称"
-    other = frame().rename(columns={"名称": "编号"}).assign(负责人姓名="x", 街道名称="y")
+    other = frame().rename(columns={"名称": "编号"}).assign(负责人姓名="x", 街道名称="y", 校长名="z")
     assert "name" not in read_facilities(csv(tmp_path / "other.csv", other)).columns
 
 
