@@ -522,6 +522,7 @@ def test_a_killed_run_is_gone_on_with_and_the_result_is_identical(study, cache, 
         assert resumed >= 3
 
 
+@pytest.mark.prove
 def test_two_runs_at_once_keep_the_same_stages_and_do_not_mix(study, cache, tmp_path):
     runs = [
         subprocess.Popen(

@@ -104,7 +104,7 @@ def test_summary_and_manifest_have_it(result, tmp_path):
     assert said[0]["self_check"]["held"] is True
 
 
-@pytest.mark.parametrize("region", ["lingang", "newport", "monaco"])
+@pytest.mark.parametrize("region", ["lingang", pytest.param("newport", marks=pytest.mark.prove), "monaco"])
 def test_it_holds_on_regions_and_is_quick(runs, region):
     result, _ = runs(region)
     assert result.self_check.points == SAMPLE
