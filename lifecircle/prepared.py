@@ -335,8 +335,11 @@ def _read_map(
 
 
 def _content(path: Path) -> str:
-    """Digest of a file; of one that is not there its reader tells better what is wrong."""
-    return osm.digest(path) if path.is_file() else ""
+    """Digest of a file; of one that is not there, or cannot be read, its reader tells better what is wrong."""
+    try:
+        return osm.digest(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def _told(window: rasters.RasterWindow | None) -> str | None:

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import drawn
 import numpy as np
@@ -18,6 +19,7 @@ from lifecircle.errors import DataError
 from lifecircle.publish import files
 from lifecircle.reading import _has_nul
 from lifecircle.sources.osm import read_osm
+from lifecircle.study import Study
 
 DATA, USAGE, SOURCE = 3, 2, 4
 
@@ -299,6 +301,17 @@ def test_a_run_that_fails_after_a_cut_off_exchange_leaves_the_old_results(place,
 )  # fmt: skip
 def test_a_nul_is_found_in_a_text_and_not_in_the_length_of_one(texts, holds):
     assert _has_nul(b"".join(b"\n" + bytes([len(text)]) + text for text in texts)) == holds
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no such file here")
+def test_an_extract_that_cannot_be_read_gets_a_message_of_its_reader(tmp_path):
+    (tmp_path / "town.osm").symlink_to("/proc/self/mem")  # a file by all looks, whose first byte is an error
+    town.draw(tmp_path)
+    study = Study.from_toml(tmp_path / "study.toml")
+    for asked in ({}, {"bbox": None, "boundary": None, "place": "Town"}):
+        keys = study.keys.model_dump(by_alias=True) | {"osm": tmp_path / "town.osm"} | asked
+        with pytest.raises(DataError, match="cannot be read"):
+            Study.from_keys(keys).prepare()
 
 
 def test_a_box_with_latitude_first_is_told_so(tmp_path):
