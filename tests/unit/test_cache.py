@@ -513,13 +513,14 @@ def test_a_killed_run_is_gone_on_with_and_the_result_is_identical(study, cache, 
             assert contents(out) == whole
         answer, taken = nouns(study, Cache(cache.folder, worth_s=3600))  # looks, and adds nothing
         assert answer == without
-        resumed += 0 < len(taken) < len(STAGES)
-        if chance.random() < 0.5:
-            cache.clear()
+        resumed += bool(taken)
+        for path, _ in cache.files():  # how far a run came before depends on the machine: so it came to anywhere
+            if chance.random() < 0.5:
+                path.unlink()
     result = prepare(study, Clock(), cache=again(cache)).run()
     assert contents(result.write(out)) == whole
     if kills > 20:
-        assert resumed >= 3
+        assert resumed >= 10
 
 
 @pytest.mark.prove
