@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_SHORTEST_S = 60.0
+_SHORTEST_S = 60.0  # no norm, but what is below is a slip: minutes taken for seconds
 OSM_CREDIT = "© OpenStreetMap contributors, Open Database Licence (ODbL) 1.0, openstreetmap.org/copyright"
 
 

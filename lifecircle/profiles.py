@@ -21,7 +21,7 @@ TICKS = 32
 LARGEST_TOML = 1 << 20
 """Bytes of a study, standard or profile file; the longest preset has 60,000."""
 _MOST_DOTS = 200
-_SLOWEST_MPS, _FASTEST_MPS = 0.1, 3.0
+_SLOWEST_MPS, _FASTEST_MPS = 0.1, 3.0  # no norm, but what is beyond is a slip: km/h taken for m/s
 
 _STEEPEST = 1.0  # 45 degrees: beyond it an elevation model is wrong, or the way is a ladder
 Status = Literal["verified", "secondary", "unverified"]

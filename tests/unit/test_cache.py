@@ -126,6 +126,11 @@ ASKED = {
     "one service": lambda _: {"services": ["park"]},
     "other map": lambda folder: {"osm": str(moved(folder))},
     "other map, before": lambda folder: {"osm": str(moved(folder)), "year": 1990},
+    "one service, snapped nearer in the same box": lambda _: {
+        "services": ["park"],
+        "snap_limit_m": 5.0,
+        "cutoff_m": 2490.0,
+    },
     "snapped nearer": lambda _: {"snap_limit_m": 5.0},
     "searched shorter": lambda _: {"cutoff_s": 300.0},
     "other metres": lambda _: {"crs": "EPSG:32632"},
